@@ -1,0 +1,49 @@
+"""What all layers made of other layers share."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+
+class CompositeLayer(keras.layers.Layer):
+    """A layer whose children `summary(expand_nested=True)` shows.
+
+    A subclass creates its children in `build()` through `add_child`, which names them,
+    gives them the parent's dtype policy and builds them at once, so that the paths of
+    the variables read `parent/child/variable`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._children: list[str] = []
+
+    def add_child(
+        self, name: str, layer: type[keras.layers.Layer], shape: tuple, **arguments: Any
+    ) -> tuple:
+        """Creates a child, builds it for `shape`, and keeps it as attribute `name`.
+
+        Args:
+            name: Of the child layer and of the attribute that holds it.
+            layer: The class.
+            shape: The shape of the child's input, the batch included.
+            **arguments: Of the class.
+
+        Returns:
+            The shape of the child's output.
+        """
+        child = layer(name=name, dtype=self.dtype_policy, **arguments)
+        setattr(self, name, child)
+        self._children.append(name)
+        child.build(shape)
+        return child.compute_output_shape(shape)
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """The children, in the order of the computation."""
+        return [getattr(self, name) for name in self._children]
+
+    def __dir__(self) -> Iterable[str]:
+        # Keras saves what dir() lists. Each child is to be stored once, under its own
+        # name, and not a second time in a list.
+        return [name for name in super().__dir__() if name != "layers"]

@@ -1,0 +1,112 @@
+"""Convolution, batch normalisation and activation: RegNet's unit of computation."""
+
+from typing import Any
+
+import keras
+
+from keras_regnet.layers.batch_norm import BatchNormalization
+from keras_regnet.layers.composite import CompositeLayer
+from keras_regnet.layers.grouped_conv import GroupedConv2D
+
+
+def convolution_initializer() -> keras.initializers.Initializer:
+    """The official one: normal, variance 2 / (rows * columns * filters).
+
+    The fan is not divided by the number of groups (pycls, `models/blocks.py`,
+    `init_weights`).
+    """
+    return keras.initializers.VarianceScaling(
+        scale=2.0, mode="fan_out", distribution="untruncated_normal"
+    )
+
+
+@keras.saving.register_keras_serializable(package="keras_regnet")
+class ConvNormActivation(CompositeLayer):
+    """A convolution without bias, batch normalisation, and an activation.
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Rows and columns of the kernel.
+        strides: Stride along height and width.
+        groups: Number of groups of the convolution.
+        dilation_rate: Dilation of the kernel.
+        padding: `"symmetric"`, `"same"` or `"valid"`; see `GroupedConv2D`.
+        activation: Name of an activation, or None.
+        synchronized: Whether the batch statistics are those of all replicas.
+        **kwargs: `name`, `dtype` and the like.
+
+    Input shape:
+        `(batch, height, width, channels)`
+
+    Output shape:
+        `(batch, new_height, new_width, filters)`
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 1,
+        strides: int = 1,
+        groups: int = 1,
+        dilation_rate: int = 1,
+        padding: str = "symmetric",
+        activation: str | None = "relu",
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.groups = groups
+        self.dilation_rate = dilation_rate
+        self.padding = padding
+        self.activation = keras.activations.get(activation)
+        self.synchronized = synchronized
+
+    def build(self, input_shape: tuple) -> None:
+        """Creates the weights for an input's shape."""
+        shape = self.add_child(
+            "conv",
+            GroupedConv2D,
+            input_shape,
+            filters=self.filters,
+            kernel_size=self.kernel_size,
+            strides=self.strides,
+            padding=self.padding,
+            groups=self.groups,
+            dilation_rate=self.dilation_rate,
+            use_bias=False,
+            kernel_initializer=convolution_initializer(),
+        )
+        self.add_child("bn", BatchNormalization, shape, synchronized=self.synchronized)
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Computes the unit; `training` is the batch normalisation's."""
+        return self.activation(self.bn(self.conv(inputs), training=training))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The output's shape for an input's."""
+        if self.built:
+            return self.conv.compute_output_shape(input_shape)
+        return GroupedConv2D(
+            self.filters,
+            self.kernel_size,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
+        ).compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer."""
+        return super().get_config() | {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "groups": self.groups,
+            "dilation_rate": self.dilation_rate,
+            "padding": self.padding,
+            "activation": keras.activations.serialize(self.activation),
+            "synchronized": self.synchronized,
+        }

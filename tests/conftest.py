@@ -1,0 +1,26 @@
+"""Settings of the whole test run: quiet logs, two logical CPU devices."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+
+
+def pytest_configure(config):
+    """Splits the CPU in two, for the tests of tf.distribute, before TensorFlow runs."""
+    del config
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+
+
+@pytest.fixture(autouse=True)
+def same_seed_for_every_test():
+    """Makes every test start from the same random state."""
+    import keras
+
+    keras.utils.set_random_seed(0)
