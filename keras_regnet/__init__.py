@@ -1,0 +1,40 @@
+"""RegNet ("Designing Network Design Spaces", arXiv 2003.13678) for Keras 3.
+
+- Networks: `RegNetX`, `RegNetY`, `RegNet`, `AnyNet`; `keras_regnet.applications` has
+  the 24 published ones under the names of Keras 2.
+- A network as numbers: `RegNetParameters`, `AnyNetParameters`, `Stage`, `variant`,
+  `complexity`; more in `keras_regnet.architecture`.
+- Layers for models of your own: `keras_regnet.layers`.
+- Data pipelines and training: `keras_regnet.data`, `keras_regnet.training`, imported by
+  who uses them.
+
+Importing this package registers its layers, so that `keras.saving.load_model` works.
+"""
+
+from keras_regnet import applications, architecture, layers, preprocessing
+from keras_regnet.architecture import (
+    AnyNetParameters,
+    RegNetParameters,
+    Stage,
+    complexity,
+    variant,
+)
+from keras_regnet.models import AnyNet, RegNet, RegNetX, RegNetY
+from keras_regnet.version import __version__
+
+__all__ = [
+    "AnyNet",
+    "AnyNetParameters",
+    "RegNet",
+    "RegNetParameters",
+    "RegNetX",
+    "RegNetY",
+    "Stage",
+    "__version__",
+    "applications",
+    "architecture",
+    "complexity",
+    "layers",
+    "preprocessing",
+    "variant",
+]

@@ -1,0 +1,6 @@
+"""RegNets and AnyNets as functional Keras models."""
+
+from keras_regnet.models.anynet import AnyNet
+from keras_regnet.models.regnet import RegNet, RegNetX, RegNetY
+
+__all__ = ["AnyNet", "RegNet", "RegNetX", "RegNetY"]

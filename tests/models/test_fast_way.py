@@ -1,0 +1,116 @@
+"""What makes training fast, counted in the graph: an upgrade that undoes it fails here.
+
+Stock `keras.layers.Conv2D(groups=...)` compiles every grouped convolution with XLA, and
+stock batch normalisation is a dozen of operations.
+"""
+
+import collections
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_regnet
+
+
+def compiled(factory, **arguments):
+    model = factory(
+        depth=4,
+        w0=16,
+        wa=16,
+        wm=2.0,
+        group_width=8,
+        input_shape=(32, 32, 3),
+        classes=5,
+        classifier_activation=None,
+        **arguments,
+    )
+    model.compile(
+        keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def training_graph(model):
+    """The graph of the step that `fit` runs, before TensorFlow optimises it."""
+    data = (tf.zeros((4, 32, 32, 3)), tf.zeros((4,), tf.int32))
+    model.fit(*data, verbose=0)  # as a user does; creates the optimizer's variables
+    return tf.function(model.train_step).get_concrete_function(data).graph
+
+
+def counts(graph):
+    definition = graph.as_graph_def()
+    found = collections.Counter(node.op for node in definition.node)
+    for function in definition.library.function:
+        found.update(node.op for node in function.node_def)
+        if "_XlaMustCompile" in function.attr:
+            assert not function.attr["_XlaMustCompile"].b, function.signature.name
+    return found
+
+
+@pytest.mark.parametrize("kind", ["x", "y"])
+def test_a_step_of_fit_has_one_kernel_per_layer(kind):
+    model = compiled(keras_regnet.RegNetX if kind == "x" else keras_regnet.RegNetY)
+    assert model.jit_compile is False
+    found = counts(training_graph(model))
+    kernels = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
+    squeezes = [v for v in model.trainable_variables if "/fc" in v.path]
+    convolutions = len(kernels) + len(squeezes) // 2
+    assert len(squeezes) == (16 if kind == "y" else 0)
+    assert found["Conv2D"] == convolutions
+    assert found["Conv2DBackpropFilter"] == convolutions
+    # One of them, for the images, is pruned when the graph runs.
+    assert found["Conv2DBackpropInput"] == convolutions
+    assert found["FusedBatchNormV3"] == len(kernels)
+    assert found["FusedBatchNormGradV3"] == len(kernels)
+    assert found["Transpose"] == 0
+    # No other normalisation beside the fused one; the mean of the loss is a Sum.
+    assert found["Rsqrt"] == found["SquaredDifference"] == 0
+    # The stem and the strided grouped convolutions are padded, nothing else is.
+    strided = [layer for layer in model.layers if getattr(layer, "strides", 1) == 2]
+    assert found["Pad"] == len(strided)
+
+
+def test_the_count_sees_what_stock_layers_do():
+    inputs = keras.Input((16, 16, 8))
+    outputs = keras.layers.Conv2D(8, 3, groups=2)(inputs)
+    outputs = keras.layers.GlobalAveragePooling2D()(outputs)
+    model = keras.Model(inputs, outputs)
+    graph = (
+        tf.function(model).get_concrete_function(tf.TensorSpec((1, 16, 16, 8))).graph
+    )
+    with pytest.raises(AssertionError, match="conv"):
+        counts(graph)
+
+
+def test_without_xla_the_numbers_are_those_of_the_default_under_it():
+    plain, jit = compiled(keras_regnet.RegNetX), compiled(keras_regnet.RegNetX)
+    jit.set_weights(plain.get_weights())
+    jit.compile(
+        keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=True,
+    )
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(8, 32, 32, 3)).astype("float32"), rng.integers(0, 5, 8)
+    losses = [
+        model.fit(*data, batch_size=8, epochs=4, shuffle=False, verbose=0).history[
+            "loss"
+        ]
+        for model in (plain, jit)
+    ]
+    np.testing.assert_allclose(*losses, rtol=2e-3)
+
+
+def test_inference_has_one_kernel_per_layer_and_no_training_statistics():
+    model = compiled(keras_regnet.RegNetX)
+    found = counts(
+        tf.function(lambda x: model(x, training=False))
+        .get_concrete_function(tf.zeros((1, 32, 32, 3)))
+        .graph
+    )
+    kernels = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
+    assert found["Conv2D"] == found["FusedBatchNormV3"] == len(kernels)
+    assert found["AssignVariableOp"] == found["Transpose"] == 0

@@ -1,0 +1,64 @@
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_regnet
+from keras_regnet import applications
+from keras_regnet.applications import RegNetX002, RegNetY320
+
+# The signature in tf.keras 2.15, applications/regnet.py.
+SIGNATURE = {
+    "include_top": True,
+    "include_preprocessing": True,
+    "weights": "imagenet",
+    "input_tensor": None,
+    "input_shape": None,
+    "pooling": None,
+    "classes": 1000,
+    "classifier_activation": "softmax",
+}
+SIZES = (2, 4, 6, 8, 16, 32, 40, 64, 80, 120, 160, 320)
+NAMES = [f"RegNet{kind}{size:03}" for kind in "XY" for size in SIZES]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_has_the_signature_of_keras_2(name):
+    function = getattr(applications, name)
+    parameters = inspect.signature(function).parameters
+    defaults = {key: value.default for key, value in parameters.items()}
+    assert defaults == {"model_name": name.lower()} | SIGNATURE
+    assert list(defaults) == ["model_name", *SIGNATURE]
+    assert function.__name__ == name
+    assert "Returns:" in inspect.getdoc(function)
+
+
+def test_builds_with_preprocessing_inside():
+    model = RegNetX002(weights=None)
+    assert model.name == "regnetx002"
+    assert model.input_shape == (None, 224, 224, 3)
+    assert model.count_params() == 2_705_640  # table 2.1 of the paper's code
+    assert model.get_layer("preprocessing")
+    images = np.full((1, 224, 224, 3), 128.0)
+    np.testing.assert_allclose(np.sum(model(images)), 1, rtol=1e-5)
+    np.testing.assert_array_equal(applications.preprocess_input(images), images)
+    vector = RegNetX002(include_top=False, weights=None, pooling="avg")
+    assert vector.output_shape == (None, 368)
+
+
+def test_weights_of_imagenet_are_refused_with_what_works():
+    with pytest.raises(ValueError, match=r"RegNetY320\(weights=None\)"):
+        RegNetY320()
+
+
+def test_decode_predictions_names_classes(tmp_path):
+    """With a class index in Keras' cache, the file that Keras itself downloads."""
+    keras_home = Path.home() / ".keras/models/imagenet_class_index.json"
+    if not keras_home.exists():
+        pytest.skip("the ImageNet class index is not in Keras' cache")
+    names = json.loads(keras_home.read_text())
+    row = np.zeros((1, 1000))
+    row[0, 285] = 1
+    assert keras_regnet.applications.decode_predictions(row)[0][0][1] == names["285"][1]
