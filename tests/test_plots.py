@@ -1,0 +1,133 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from matplotlib import image as matplotlib_image
+
+from keras_regnet import plots
+from keras_regnet.architecture import AnyNetParameters, Stage, variant
+
+HISTORY = [
+    {
+        "epoch": epoch,
+        "learning_rate": 0.1 * (10 - epoch) / 10,
+        "train_loss": 2.3 / epoch,
+        "train_accuracy": 1 - 0.8 / epoch,
+        "validation_loss": 2.5 / epoch + 0.1,
+        "validation_accuracy": 0.95 - 0.8 / epoch,
+    }
+    for epoch in range(1, 11)
+]
+
+
+def check_picture(path, smallest=300):
+    """A PNG, large enough, in which a fair part of the pixels is not background."""
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    pixels = matplotlib_image.imread(path)[..., :3]
+    assert min(pixels.shape[:2]) >= smallest
+    ink = np.mean(np.any(pixels < 0.9, axis=-1))
+    assert 0.005 < ink < 0.9
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    return pixels
+
+
+@pytest.mark.parametrize("name", ["RegNetX-400MF", "RegNetY-32GF", "RegNetX32"])
+def test_widths(tmp_path, name):
+    path = tmp_path / "widths.png"
+    plots.plot_widths(variant(name), path, title=name)
+    check_picture(path)
+
+
+def test_widths_differ_between_networks(tmp_path):
+    pictures = []
+    for name in ("RegNetX-400MF", "RegNetX-400MF-torchvision"):
+        path = tmp_path / "widths.png"
+        plots.plot_widths(variant(name), path)
+        pictures.append(check_picture(path))
+    assert pictures[0].shape == pictures[1].shape
+    assert np.any(pictures[0] != pictures[1])
+
+
+@pytest.mark.parametrize("depths", [(1,), (40, 40), (1,) * 12])
+def test_widths_of_unusual_networks(tmp_path, depths):
+    path = tmp_path / "widths.png"
+    stages = tuple(Stage(depth, 8 + 8 * i) for i, depth in enumerate(depths))
+    plots.plot_widths(AnyNetParameters(stages), path)
+    check_picture(path)
+
+
+def test_learning_curves(tmp_path):
+    path = tmp_path / "curves.png"
+    plots.plot_learning_curves(HISTORY, path, title="RegNetX32 on digits")
+    check_picture(path)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_learning_curves_without_validation(tmp_path, epochs):
+    rows = [
+        {k: v for k, v in row.items() if not k.startswith("validation")}
+        for row in HISTORY[:epochs]
+    ]
+    rows[0]["train_loss"] = float("nan")
+    path = tmp_path / "curves.png"
+    plots.plot_learning_curves(rows, path)
+    check_picture(path)
+
+
+def test_learning_curves_want_an_epoch(tmp_path):
+    with pytest.raises(ValueError, match="Received: "):
+        plots.plot_learning_curves([], tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize("classes", [2, 10, 25, 60])
+def test_confusion_matrix(tmp_path, classes):
+    generator = np.random.default_rng(0)
+    matrix = np.diag(generator.integers(20, 90, classes))
+    matrix = matrix + generator.integers(0, 4, (classes, classes))
+    matrix[0] = 0  # a class that does not occur
+    path = tmp_path / "confusion.png"
+    plots.plot_confusion_matrix(matrix, [f"class {i}" for i in range(classes)], path)
+    check_picture(path)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "names"),
+    [(np.ones((2, 3)), ["a", "b"]), (np.ones((2, 2)), ["a"]), (np.ones((0, 0)), [])],
+)
+def test_confusion_matrix_of_bad_input(tmp_path, matrix, names):
+    with pytest.raises(ValueError, match="Received: "):
+        plots.plot_confusion_matrix(matrix, names, tmp_path / "confusion.png")
+
+
+def test_failure_leaves_the_old_picture(tmp_path):
+    path = tmp_path / "no folder" / "curves.png"
+    with pytest.raises(OSError):
+        plots.plot_learning_curves(HISTORY, path)
+    assert not path.parent.exists()
+
+
+def test_no_pyplot():
+    """Importing loads no matplotlib; drawing loads no pyplot, which has global state.
+
+    Keras itself imports pyplot where it can, so here the package is entered without
+    its `__init__`.
+    """
+    program = f"""
+import pathlib, sys, tempfile, types
+package = types.ModuleType("keras_regnet")
+package.__path__ = [{str(Path(plots.__file__).parent)!r}]
+sys.modules["keras_regnet"] = package
+from keras_regnet import plots
+assert "matplotlib" not in sys.modules
+path = pathlib.Path(tempfile.mkdtemp()) / "curves.png"
+plots.plot_learning_curves([{{"epoch": 1}}], path)
+assert path.exists() and "matplotlib.figure" in sys.modules
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
