@@ -1,0 +1,212 @@
+"""Where images come from: scikit-learn's digits and TFDS; `folders` has the third."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_regnet.data.config import DataConfig
+from keras_regnet.data.splits import ArraySplit, RecordSplit, Split
+from keras_regnet.optional import require
+
+# Images of at most this height and width are small: kept whole, batch by batch.
+SMALL = 96
+_AUTO_CACHE_BYTES = 2**30
+_DIGITS_HELD_OUT = 36  # of each of the ten classes
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set before anything is done to its images.
+
+    Attributes:
+        class_names: One for each label, in the labels' order.
+        channels: 1 or 3.
+        size: (height, width) where all images are small and of one size, else None:
+            then each is cropped on its own.
+        default_size: The image size when none is asked for.
+        train: The training part.
+        validation: The part to judge by.
+        skipped: Files that were left out because they cannot be decoded.
+    """
+
+    class_names: tuple[str, ...]
+    channels: int
+    size: tuple[int, int] | None
+    default_size: tuple[int, int]
+    train: Split
+    validation: Split
+    skipped: tuple[str, ...] = ()
+
+
+def digits(config: DataConfig) -> Source:
+    """The 1,797 handwritten digits of scikit-learn, resized from 8x8.
+
+    They are 8x8 counts of 0..16, scaled to 0..255 and resized bilinearly to
+    `config.image_size` (default 32), so that a crop can move by less than one of the
+    original pixels. 36 of each class, always the same ones, are held out.
+    """
+    datasets = require("sklearn.datasets", "train")
+    size = config.image_size or 32
+    numbers = datasets.load_digits()
+    images = tf.image.resize(numbers.images[..., None] * (255 / 16), (size, size))
+    images = np.rint(images.numpy()).astype(np.uint8)
+    labels = numbers.target.astype(np.int32)
+    # RandomState: numpy promises that its streams never change.
+    order = np.random.RandomState(0).permutation(len(labels))
+    held_out = np.zeros(len(labels), bool)
+    for digit in range(10):
+        held_out[order[labels[order] == digit][:_DIGITS_HELD_OUT]] = True
+
+    def part(mask: np.ndarray) -> ArraySplit:
+        return ArraySplit(int(mask.sum()), lambda: (images[mask], labels[mask]))
+
+    return Source(
+        class_names=tuple(str(digit) for digit in range(10)),
+        channels=1,
+        size=(size, size),
+        default_size=(size, size),
+        train=part(~held_out),
+        validation=part(held_out),
+    )
+
+
+def tfds(config: DataConfig) -> Source:
+    """A TFDS data set that has `image` and `label`.
+
+    The validation part is "validation" where there is one (ImageNet's "test" has no
+    labels), else "test", else the last `config.validation_fraction` of "train".
+
+    Raises:
+        ValueError: TFDS does not know the name, or the features do not fit.
+        FileNotFoundError: The data set is not prepared on this disk.
+    """
+    tensorflow_datasets = require("tensorflow_datasets", "train")
+    builder = _builder(tensorflow_datasets, config)
+    image, label = _features(builder)  # before anything large is downloaded
+    _prepare(builder, config)
+    height, width, channels = image.shape
+    small = None not in (height, width) and max(height, width) <= SMALL
+    train, validation = _parts(builder, config)
+
+    def in_memory(part: str) -> bool:
+        if config.cache == "auto":
+            numbers = builder.info.splits[part].num_examples
+            return numbers * height * width * channels <= _AUTO_CACHE_BYTES
+        return bool(config.cache)
+
+    def split(part: str) -> Split:
+        size = builder.info.splits[part].num_examples
+        if small and in_memory(part):
+            return ArraySplit(size, lambda: _decode_all(builder, part))
+        return RecordSplit(
+            size, config.shuffle_buffer, lambda seed: _open(builder, part, seed)
+        )
+
+    return Source(
+        class_names=tuple(label.names),
+        channels=channels,
+        size=(height, width) if small else None,
+        default_size=(height, width) if small else (224, 224),
+        train=split(train),
+        validation=split(validation),
+    )
+
+
+def _builder(tensorflow_datasets: Any, config: DataConfig) -> Any:
+    """The builder of `config.name`, or an error with the nearest names."""
+    name = config.name
+    try:
+        builder = tensorflow_datasets.builder(name, data_dir=config.data_dir)
+    except tensorflow_datasets.core.DatasetNotFoundError as error:
+        near = difflib.get_close_matches(name, tensorflow_datasets.list_builders())
+        hint = f" Near names: {', '.join(near)}." if near else ""
+        raise ValueError(
+            'Unknown data set. Expected "digits", a name that TFDS knows, or an image '
+            f'folder as "folder:/path".{hint} Received: name={name!r}, '
+            f"data_dir={config.data_dir!r}"
+        ) from error
+    except (ValueError, AssertionError) as error:
+        # An unknown configuration or version, or no name at all ("Fashion MNIST").
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(f"{reason}. Received: name={name!r}") from error
+    return builder
+
+
+def _prepare(builder: Any, config: DataConfig) -> None:
+    """Makes sure that the data is on the disk, or says how to get it there."""
+    if builder.is_prepared():
+        return
+    if config.download:
+        builder.download_and_prepare()
+        return
+    root = config.data_dir or builder.data_dir.partition(f"/{builder.name}/")[0]
+    raise FileNotFoundError(
+        f"The data set {config.name!r} is not prepared in {builder.data_dir}, and "
+        f"nothing is downloaded unasked. Prepare it with `tfds build {config.name} "
+        f"--data_dir={root}`, point data_dir or the environment variable "
+        "TFDS_DATA_DIR at a folder that has it, or allow it with download=True. "
+        f"Received: name={config.name!r}, data_dir={config.data_dir!r}"
+    )
+
+
+def _features(builder: Any) -> tuple[Any, Any]:
+    """The `image` and `label` features, checked."""
+    features = dict(builder.info.features.items())
+    kinds = require("tensorflow_datasets", "train").features
+    found = {key: type(value).__name__ for key, value in features.items()}
+    image, label = features.get("image"), features.get("label")
+    if not isinstance(image, kinds.Image) or not isinstance(label, kinds.ClassLabel):
+        raise ValueError(
+            f"The data set {builder.name!r} does not fit. Expected the features "
+            f"image (Image) and label (ClassLabel). Received: {found}"
+        )
+    if image.shape[-1] not in (1, 3) or image.np_dtype != np.uint8:
+        raise ValueError(
+            f"The images of {builder.name!r} do not fit. Expected uint8 with 1 or 3 "
+            f"channels. Received: {image.np_dtype.__name__} {image.shape}"
+        )
+    return image, label
+
+
+def _parts(builder: Any, config: DataConfig) -> tuple[str, str]:
+    """The names of the training and the validation part, as TFDS slices."""
+    splits = builder.info.splits
+    if "train" not in splits:
+        raise ValueError(
+            f'The data set {builder.name!r} has no "train" part. '
+            f"Received: {sorted(splits)}"
+        )
+    for name in ("validation", "test"):
+        if name in splits:
+            return "train", name
+    total = splits["train"].num_examples
+    at = total - max(1, round(total * config.validation_fraction))
+    return f"train[:{at}]", f"train[{at}:]"
+
+
+def _decode_all(builder: Any, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """All images and labels of a part, decoded, in the stored order."""
+    everything = builder.as_dataset(split=part, batch_size=-1, shuffle_files=False)
+    return everything["image"].numpy(), everything["label"].numpy().astype(np.int32)
+
+
+def _open(builder: Any, part: str, seed: int | None) -> tf.data.Dataset:
+    """Streams a part with its images still encoded, its files in the seed's order."""
+    tensorflow_datasets = require("tensorflow_datasets", "train")
+    options = tf.data.Options()
+    options.deterministic = True
+    return builder.as_dataset(
+        split=part,
+        shuffle_files=seed is not None,
+        decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
+        read_config=tensorflow_datasets.ReadConfig(
+            options=options,
+            try_autocache=False,
+            shuffle_seed=seed,
+            shuffle_reshuffle_each_iteration=False,
+            skip_prefetch=True,
+        ),
+    )

@@ -1,0 +1,227 @@
+"""What happens to pixels: decoding, augmentation and resizing, with tf.image.
+
+Randomness is drawn apart from being used: the `draw_*` functions are pure functions
+of a stateless seed, the others take what was drawn. Functions that say `images` work
+on whole batches, which is several times cheaper than one image at a time.
+"""
+
+import tensorflow as tf
+
+# One generator everywhere: "auto_select" may pick another one on another device.
+_GENERATOR = "philox"
+_TRIES = 10
+
+
+def fold(seed: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:
+    """Derives a new stateless seed, int32 `(2,)`, from `seed` and a number."""
+    return tf.random.fold_in(seed, tf.cast(data, tf.int64))
+
+
+def draw_offsets(seed: tf.Tensor, count: int | tf.Tensor, pad: int) -> tf.Tensor:
+    """Draws `(count, 2)` offsets (down, right), uniform in 0..2 `pad`, int32."""
+    return tf.random.stateless_uniform(
+        (count, 2), seed, 0, 2 * pad + 1, tf.int32, _GENERATOR
+    )
+
+
+def pad_crop(images: tf.Tensor, offsets: tf.Tensor, pad: int) -> tf.Tensor:
+    """Pads `pad` zeros on each side and cuts the old size out at `offsets`.
+
+    Args:
+        images: `(n, height, width, channels)`, any dtype.
+        offsets: int32 `(n, 2)`, down and right, in 0..2 `pad`.
+        pad: Pixels on each side. An offset of `pad` is the unmoved image.
+
+    Returns:
+        Images of the same shape and dtype.
+    """
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    padded = tf.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    rows = offsets[:, :1] + tf.range(height)
+    columns = offsets[:, 1:] + tf.range(width)
+    cut = tf.gather(padded, rows, axis=1, batch_dims=1)
+    cut = tf.gather(cut, columns, axis=2, batch_dims=1)
+    return tf.ensure_shape(cut, images.shape)
+
+
+def draw_flips(seed: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
+    """Draws `(count,)` booleans, each true with probability one half."""
+    return tf.random.stateless_uniform((count,), seed, alg=_GENERATOR) < 0.5
+
+
+def flip(images: tf.Tensor, flips: tf.Tensor) -> tf.Tensor:
+    """Mirrors those images of a batch, left to right, for which `flips` is true."""
+    return tf.where(flips[:, None, None, None], tf.reverse(images, [2]), images)
+
+
+def draw_crops(
+    seed: tf.Tensor,
+    height: int | tf.Tensor,
+    width: int | tf.Tensor,
+    count: int | tf.Tensor,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+) -> tf.Tensor:
+    """Draws the boxes of random-resized-crops.
+
+    The rule is torchvision's: the area is uniform, the aspect ratio log-uniform, the
+    first of ten tries that fits is taken, and if none fits the largest centred box of
+    a permitted ratio. (`tf.image.stateless_sample_distorted_bounding_box` has a
+    uniform height instead, hence smaller crops on average.)
+
+    Args:
+        seed: int32 `(2,)`.
+        height: Of the images, in pixels.
+        width: Of the images, in pixels.
+        count: How many boxes.
+        area: Least and greatest share of the image's area.
+        aspect: Least and greatest ratio of width to height.
+
+    Returns:
+        int32 `(count, 4)`: top, left, height, width.
+    """
+    height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
+    draws = tf.random.stateless_uniform((count, 2 * _TRIES + 2), seed, alg=_GENERATOR)
+    share = area[0] + draws[:, :_TRIES] * (area[1] - area[0])
+    log_least, log_most = tf.math.log(aspect[0]), tf.math.log(aspect[1])
+    ratio = tf.exp(log_least + draws[:, _TRIES : 2 * _TRIES] * (log_most - log_least))
+    widths = tf.round(tf.sqrt(share * height * width * ratio))
+    heights = tf.round(tf.sqrt(share * height * width / ratio))
+    fits = (widths >= 1) & (widths <= width) & (heights >= 1) & (heights <= height)
+    first = tf.argmax(fits, axis=1)[:, None]  # the first true one
+    found = tf.reduce_any(fits, axis=1)
+    own = tf.clip_by_value(width / height, aspect[0], aspect[1])
+    spare_width = tf.maximum(1.0, tf.minimum(width, tf.round(height * own)))
+    spare_height = tf.maximum(1.0, tf.minimum(height, tf.round(width / own)))
+    w = tf.where(found, tf.gather(widths, first, batch_dims=1)[:, 0], spare_width)
+    h = tf.where(found, tf.gather(heights, first, batch_dims=1)[:, 0], spare_height)
+    top = tf.where(found, tf.floor(draws[:, -2] * (height - h + 1)), (height - h) // 2)
+    left = tf.where(found, tf.floor(draws[:, -1] * (width - w + 1)), (width - w) // 2)
+    # A float32 draw of 1 - 2^-24 times a large side may round up to the side itself.
+    top, left = tf.minimum(top, height - h), tf.minimum(left, width - w)
+    return tf.cast(tf.stack((top, left, h, w), axis=1), tf.int32)
+
+
+def crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, size: int) -> tf.Tensor:
+    """Cuts a box out of each image of a batch and resizes it bilinearly.
+
+    Args:
+        images: `(n, height, width, channels)`.
+        boxes: int32 `(n, 4)`: top, left, height, width.
+        size: Height and width of the result.
+
+    Returns:
+        float32 `(n, size, size, channels)`. Pixel centres are at halves, as in
+        `tf.image.resize`; at the edge of a box its neighbours are looked at.
+    """
+    # crop_and_resize samples from corner to corner of a box given in units of
+    # (length - 1). One pixel of padding keeps half a pixel outside from being zero.
+    images = tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "SYMMETRIC")
+    last = tf.cast(tf.shape(images)[1:3] - 1, tf.float32)
+    start = tf.cast(boxes[:, :2], tf.float32)
+    length = tf.cast(boxes[:, 2:], tf.float32)
+    low = (start + 1.0 + 0.5 * length / size - 0.5) / last
+    high = (start + 1.0 + length - 0.5 * length / size - 0.5) / last
+    corners = tf.concat((low, high), axis=1)
+    which = tf.range(tf.shape(images)[0])
+    return tf.image.crop_and_resize(images, corners, which, (size, size))
+
+
+def resize(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Resizes whole images bilinearly to float32, smoothed where they shrink."""
+    old = images.shape[-3:-1]
+    if tuple(old) == (height, width):
+        return tf.cast(images, tf.float32)
+    shrinks = None in old or old[0] > height or old[1] > width
+    return tf.image.resize(images, (height, width), antialias=shrinks)
+
+
+def normalize(
+    images: tf.Tensor, mean: tuple[float, ...], std: tuple[float, ...]
+) -> tf.Tensor:
+    """Maps 0..255 to (x / 255 - mean) / std, per channel."""
+    scale = tf.constant([1 / (255 * s) for s in std], tf.float32)
+    shift = tf.constant([m / s for m, s in zip(mean, std, strict=True)], tf.float32)
+    return tf.cast(images, tf.float32) * scale - shift
+
+
+def decode(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
+    """Decodes JPEG, PNG, BMP, WebP or GIF (first frame) to uint8 `(h, w, channels)`.
+
+    Grey, palette and CMYK pictures come out with the channels asked for; a WebP with
+    transparency is refused by TensorFlow.
+    """
+    image = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
+    return tf.ensure_shape(image, (None, None, channels))
+
+
+def decode_random_crop(
+    encoded: tf.Tensor,
+    seed: tf.Tensor,
+    size: int,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+    channels: int = 3,
+) -> tf.Tensor:
+    """A random-resized-crop of an encoded image, decoding no more than the crop.
+
+    Args:
+        encoded: The bytes of an image file.
+        seed: int32 `(2,)`.
+        size: Height and width of the result.
+        area: See `draw_crops`.
+        aspect: See `draw_crops`.
+        channels: 1 or 3.
+
+    Returns:
+        float32 `(size, size, channels)`, 0..255. Smoothed only where the crop is more
+        than twice as large as the result.
+    """
+
+    def box_in(shape: tf.Tensor) -> tf.Tensor:
+        return draw_crops(seed, shape[0], shape[1], 1, area, aspect)[0]
+
+    def jpeg() -> tf.Tensor:
+        box = box_in(tf.image.extract_jpeg_shape(encoded))
+        return tf.io.decode_and_crop_jpeg(encoded, box, channels=channels)
+
+    def other() -> tf.Tensor:
+        image = decode(encoded, channels)
+        top, left, height, width = tf.unstack(box_in(tf.shape(image)))
+        return image[top : top + height, left : left + width]
+
+    crop = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
+    crop = tf.cond(
+        tf.reduce_max(tf.shape(crop)[:2]) > 2 * size,
+        lambda: tf.image.resize(crop, (size, size), antialias=True),
+        lambda: tf.image.resize(crop, (size, size)),
+    )
+    return tf.ensure_shape(crop, (size, size, channels))
+
+
+def centre_crop(image: tf.Tensor, size: int) -> tf.Tensor:
+    """Cuts `(size, size)` out of the middle of `(height, width, channels)`."""
+    top = (tf.shape(image)[0] - size) // 2
+    left = (tf.shape(image)[1] - size) // 2
+    return image[top : top + size, left : left + size]
+
+
+def decode_centre_crop(
+    encoded: tf.Tensor, size: int, fraction: float, channels: int = 3
+) -> tf.Tensor:
+    """The customary evaluation of a large image.
+
+    The shorter side is resized (bilinear, smoothed) to `size / fraction`, rounded, and
+    the middle is cut out.
+
+    Returns:
+        float32 `(size, size, channels)`, 0..255.
+    """
+    image = decode(encoded, channels)
+    shorter = max(size, round(size / fraction))
+    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    new = tf.round(sides * (shorter / tf.reduce_min(sides)))
+    # A strip of 1 x 5000 pixels must not become one of 256 x 1,280,000.
+    new = tf.minimum(tf.cast(new, tf.int32), 16 * shorter)
+    image = tf.image.resize(image, new, antialias=True)
+    return tf.ensure_shape(centre_crop(image, size), (size, size, channels))
