@@ -5,13 +5,21 @@
 - A network as numbers: `RegNetParameters`, `AnyNetParameters`, `Stage`, `variant`,
   `complexity`; more in `keras_regnet.architecture`.
 - Layers for models of your own: `keras_regnet.layers`.
+- `keras_regnet.optimizers.SGD`: momentum and weight decay in torch's form.
 - Data pipelines and training: `keras_regnet.data`, `keras_regnet.training`, imported by
   who uses them.
 
-Importing this package registers its layers, so that `keras.saving.load_model` works.
+Importing this package registers its layers and its optimizer, so that
+`keras.saving.load_model` works.
 """
 
-from keras_regnet import applications, architecture, layers, preprocessing
+from keras_regnet import (
+    applications,
+    architecture,
+    layers,
+    optimizers,
+    preprocessing,
+)
 from keras_regnet.architecture import (
     AnyNetParameters,
     RegNetParameters,
@@ -35,6 +43,7 @@ __all__ = [
     "architecture",
     "complexity",
     "layers",
+    "optimizers",
     "preprocessing",
     "variant",
 ]

@@ -124,27 +124,32 @@ class BatchNormalization(keras.layers.BatchNormalization):
         axis = self.axis % len(inputs.shape)
         axes = [i for i in range(len(inputs.shape)) if i != axis]
 
-        def total_over_replicas(values: Any) -> Any:
+        def over_replicas(values: Any) -> Any:
             if not self.synchronized:
                 return values
             from keras_regnet.layers import batch_norm_tensorflow
 
             return batch_norm_tensorflow.sum_over_replicas(values)
 
-        def total(values: Any) -> Any:
-            return total_over_replicas(ops.sum(values, axes, keepdims=True))
-
         if mask is None:
             weights = 1.0
             size = ops.cast(ops.size(inputs), inputs.dtype)
-            count = total_over_replicas(size / inputs.shape[axis])
+            count = ops.full((1,), size / inputs.shape[axis])
         else:
             weights = ops.cast(ops.expand_dims(mask, -1), inputs.dtype)
-            count = total(ops.broadcast_to(weights, ops.shape(inputs)))
+            count = ops.sum(ops.broadcast_to(weights, ops.shape(inputs)), axes)
+        sums = ops.sum(inputs * weights, axes)
+        # One exchange for both sums, a second one for the squares around the mean.
+        sums, count = ops.split(
+            over_replicas(ops.concatenate([sums, count])), [inputs.shape[axis]]
+        )
         divisor = ops.maximum(count, 1)
-        mean = total(inputs * weights) / divisor
-        variance = total(ops.square(inputs - mean) * weights) / divisor
-        return tuple(ops.reshape(value, (-1,)) for value in (mean, variance, count))
+        mean = sums / divisor
+        wide = [1] * len(inputs.shape)
+        wide[axis] = -1
+        squares = ops.square(inputs - ops.reshape(mean, wide)) * weights
+        variance = over_replicas(ops.sum(squares, axes)) / divisor
+        return mean, variance, count
 
     def _update(self, mean: Any, variance: Any) -> None:
         for variable, new in (

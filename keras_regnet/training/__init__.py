@@ -1,0 +1,15 @@
+"""Training: configuration, optimizer, schedule, and the loop under any strategy."""
+
+from keras_regnet.optimizers import SGD
+from keras_regnet.training.config import TrainingConfig
+from keras_regnet.training.schedules import learning_rate_at
+from keras_regnet.training.trainer import NonFiniteLossError, Trainer, TrainingResult
+
+__all__ = [
+    "SGD",
+    "NonFiniteLossError",
+    "Trainer",
+    "TrainingConfig",
+    "TrainingResult",
+    "learning_rate_at",
+]

@@ -1,0 +1,45 @@
+"""How the scripts speak to a person: errors as one message, warnings as one line."""
+
+import sys
+import warnings
+from collections.abc import Callable
+
+from keras_regnet.optional import require
+from keras_regnet.training.trainer import NonFiniteLossError
+
+
+def run(program: Callable[[], None], after_interrupt: str = "") -> None:
+    """Runs a script's work, and turns what can go wrong into a message and exit code.
+
+    Exit codes: 2 for a wrong argument, a missing package or a file that cannot be read
+    or written; 3 where the loss is not finite; 130 after Ctrl-C.
+
+    Args:
+        program: Does the work. Its ValueError, ImportError and OSError are messages to
+            the user; anything else is a bug and keeps its traceback.
+        after_interrupt: What to say after Ctrl-C: how to go on.
+    """
+    # TensorFlow tells through absl which files of a SavedModel it writes.
+    logging = require("absl.logging", "train")
+    logging.set_verbosity(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            program()
+        except (ValueError, ImportError, OSError) as error:
+            # An OSError of ours has its whole message, without a number, there.
+            ours = isinstance(error, OSError) and error.strerror and not error.filename
+            _leave(f"Error: {error.strerror if ours else error}", 2)
+        except NonFiniteLossError as error:
+            _leave(f"Stopped: {error}", 3)
+        except KeyboardInterrupt:
+            _leave(f"\nStopped by Ctrl-C. {after_interrupt}", 130)
+
+
+def _leave(message: str, code: int) -> None:
+    print(message, file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"Warning: {message}", file=sys.stderr, flush=True)

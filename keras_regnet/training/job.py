@@ -1,0 +1,163 @@
+"""A whole training job: a network and a data set by their configurations, trained."""
+
+import dataclasses
+import os
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_regnet.architecture import AnyNetParameters, RegNetParameters, variant
+from keras_regnet.data import DataConfig, load
+from keras_regnet.models import RegNet
+from keras_regnet.training.config import TrainingConfig
+from keras_regnet.training.trainer import Trainer, TrainingResult
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A network to train.
+
+    Attributes:
+        architecture: A published name such as `"RegNetX-200MF"`, or the numbers.
+        dropout: Rate of the dropout before the classifier.
+        stochastic_depth: Probability of leaving out the last block's branch.
+        precision: A Keras dtype policy, one of `PRECISIONS`.
+        sync_batch_norm: Whether batch statistics are those of all replicas.
+
+    Raises:
+        ValueError: The name is unknown, or a value is out of its range.
+    """
+
+    architecture: str | RegNetParameters | AnyNetParameters
+    dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    precision: str = "float32"
+    sync_batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        self.parameters  # noqa: B018 (an unknown name raises here)
+        for name in ("dropout", "stochastic_depth"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be in [0, 1). Received: {getattr(self, name)!r}"
+                )
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"precision must be one of {PRECISIONS}. Received: {self.precision!r}"
+            )
+
+    @property
+    def parameters(self) -> RegNetParameters | AnyNetParameters:
+        """The numbers of the network."""
+        if isinstance(self.architecture, str):
+            return variant(self.architecture)
+        return self.architecture
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON types, with the numbers of the network."""
+        values = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        }
+        return values | {"architecture": self.parameters.to_dict()}
+
+    def build(self, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+        """Builds the network, from pixels of 0 to 255 to probabilities.
+
+        Args:
+            image_shape: (height, width, channels).
+            classes: Number of classes.
+
+        Returns:
+            A `keras.Model`.
+
+        Raises:
+            ValueError: The network and the images do not fit.
+        """
+        return RegNet(
+            self.architecture,
+            input_shape=image_shape,
+            classes=classes,
+            dropout=self.dropout,
+            stochastic_depth=self.stochastic_depth,
+            synchronized_batch_norm=self.sync_batch_norm,
+            include_preprocessing=True,
+            dtype=self.precision,
+        )
+
+
+def train_network(
+    model_config: ModelConfig,
+    data_config: DataConfig,
+    training_config: TrainingConfig,
+    run_dir: str | os.PathLike[str],
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    classes: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    verbose: int = 1,
+) -> TrainingResult:
+    """Builds, trains, evaluates and saves a network.
+
+    Args:
+        model_config: The network.
+        data_config: The data set, and its batch size.
+        training_config: The training.
+        run_dir: The folder of the run; see `Trainer` for what it will hold.
+        strategy: A `tf.distribute` strategy; one device by default.
+        classes: The number of classes that the data set must have, to be sure.
+        seed: Of the initial weights and of dropout. (The data have their own.)
+        resume: Whether to go on with a run that is already in `run_dir`.
+        verbose: 0 prints nothing; 1 prints a line per epoch.
+
+    Returns:
+        The history.
+
+    Raises:
+        ValueError: A configuration is wrong, or `run_dir` holds another run.
+        OSError: `run_dir` cannot be written.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    data = load(data_config)
+    if classes is not None and classes != data.num_classes:
+        raise ValueError(
+            f"The data set {data_config.name} has {data.num_classes} classes. "
+            f"Received: classes={classes}"
+        )
+    if not data.steps_per_epoch:
+        raise ValueError(
+            f"batch_size must be at most the {data.train_size} training images of "
+            f"{data_config.name}. Received: {data_config.batch_size}"
+        )
+    keras.utils.set_random_seed(seed)
+    with strategy.scope():
+        network = model_config.build(data.image_shape, data.num_classes)
+        logits = keras.Model(network.inputs, network.get_layer("head_fc").output)
+    trainer = Trainer(
+        logits,
+        data.train,
+        data.validation(),
+        training_config,
+        run_dir,
+        strategy=strategy,
+        resume=resume,
+        save=network,
+        description={
+            "model": model_config.to_dict(),
+            "data": data_config.to_dict(),
+            "seed": seed,
+            "image_shape": list(data.image_shape),
+            "class_names": list(data.class_names),
+        },
+        verbose=verbose,
+    )
+    trainer.progress.say(
+        f"{network.name}: {network.count_params():,} parameters; {data_config.name}: "
+        f"{data.train_size:,} training and {data.validation_size:,} validation images "
+        f"of {'x'.join(map(str, data.image_shape))}, {data.num_classes} classes; "
+        f"{strategy.num_replicas_in_sync} replica(s)."
+    )
+    return trainer.train()

@@ -1,0 +1,183 @@
+"""What a trained network sees in image files."""
+
+import dataclasses
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_regnet.data.transforms import decode, decode_centre_crop, resize
+from keras_regnet.training.saved_run import SavedRun, probabilities
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+_BATCH = 32
+_SMALL = 96
+_DEFAULT_SIZE = 224
+_CROP_FRACTION = 0.875
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The answer for one image.
+
+    Attributes:
+        name: The file, or another name of the image.
+        top: (class name, probability), the most probable first.
+        label: The true class, where it is known.
+    """
+
+    name: str
+    top: list[tuple[str, float]]
+    label: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The prediction as JSON types."""
+        top = [{"class": name, "probability": share} for name, share in self.top]
+        label = {} if self.label is None else {"label": self.label}
+        return {"image": self.name, **label, "top": top}
+
+
+def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The given files, and the image files in and below the given folders, sorted.
+
+    Raises:
+        ValueError: A path does not exist, or a folder holds no image.
+    """
+    found = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(
+                file
+                for file in path.rglob("*")
+                if file.suffix.lower() in EXTENSIONS and file.is_file()
+            )
+            if not inside:
+                raise ValueError(
+                    f"A folder must hold images ({', '.join(EXTENSIONS)}). "
+                    f"Received: {path}"
+                )
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise ValueError(f"No such file or folder. Received: {path}")
+    return found
+
+
+def predict_files(run: SavedRun, paths: Iterable[Path], top: int) -> list[Prediction]:
+    """Predicts image files; one that cannot be read is left out with a warning.
+
+    Images are decoded to the model's channels and brought to its size as in the
+    evaluation of its data set.
+
+    Args:
+        run: The network.
+        paths: Image files.
+        top: How many classes of each.
+
+    Returns:
+        A prediction per readable file.
+    """
+    predictions, batch = [], []
+
+    def flush() -> None:
+        images = np.stack([image for _, image in batch])
+        for (path, _), shares in zip(
+            batch, probabilities(run.model, images), strict=True
+        ):
+            predictions.append(Prediction(str(path), _strongest(run, shares, top)))
+        batch.clear()
+
+    for path in paths:
+        try:
+            batch.append((path, read_image(run, path)))
+        except (OSError, tf.errors.OpError) as error:
+            # Without the names that TensorFlow puts around its messages.
+            reason = re.sub(r"{{.*?}} *| *\[Op:.*", "", str(error).splitlines()[0])
+            warnings.warn(f"Cannot read the image {path}: {reason}", stacklevel=2)
+        if len(batch) == _BATCH:
+            flush()
+    if batch:
+        flush()
+    return predictions
+
+
+def predict_examples(
+    run: SavedRun, dataset: tf.data.Dataset, count: int, top: int
+) -> list[Prediction]:
+    """Predicts the first `count` examples of batches of images and labels."""
+    predictions = []
+    names = class_names(run)
+    for images, labels in dataset.unbatch().take(count).batch(_BATCH):
+        shares = probabilities(run.model, images.numpy())
+        for label, row in zip(labels.numpy(), shares, strict=True):
+            name = f"example {len(predictions) + 1}"
+            predictions.append(
+                Prediction(name, _strongest(run, row, top), names[label])
+            )
+    return predictions
+
+
+def read_image(run: SavedRun, path: Path) -> np.ndarray:
+    """An image file as the network wants it, float32 `[height, width, channels]`.
+
+    Raises:
+        OSError: The file cannot be read.
+        tf.errors.OpError: It is not an image.
+    """
+    encoded = tf.constant(path.read_bytes())
+    height, width, channels = run.image_shape
+    height, width = height or _DEFAULT_SIZE, width or _DEFAULT_SIZE
+    with tf.device("/CPU:0"):
+        if height == width and _is_cropped(run, height):
+            config = run.data_config
+            fraction = config.crop_fraction if config else _CROP_FRACTION
+            return decode_centre_crop(encoded, height, fraction, channels).numpy()
+        return resize(decode(encoded, channels), height, width).numpy()
+
+
+def class_names(run: SavedRun) -> tuple[str, ...]:
+    """The names of the network's classes; numbers where none are known.
+
+    A network of 1000 classes gets ImageNet's, if Keras has them in its cache.
+    """
+    if run.class_names:
+        return run.class_names
+    classes = run.model.output_shape[-1]
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    index = home / "models" / "imagenet_class_index.json"
+    if classes == 1000 and index.is_file():
+        stored = json.loads(index.read_text())
+        return tuple(stored[str(number)][1] for number in range(classes))
+    return tuple(f"class {number}" for number in range(classes))
+
+
+def text_table(predictions: Iterable[Prediction]) -> Iterator[str]:
+    """The predictions as lines to print."""
+    for prediction in predictions:
+        label = "" if prediction.label is None else f" (true class: {prediction.label})"
+        yield f"{prediction.name}{label}"
+        width = max(len(name) for name, _ in prediction.top)
+        for name, share in prediction.top:
+            yield f"  {name:{width}}  {100 * share:6.2f} %"
+
+
+def _strongest(run: SavedRun, shares: np.ndarray, top: int) -> list[tuple[str, float]]:
+    names = class_names(run)
+    order = np.argsort(-shares, kind="stable")[:top]
+    return [(names[index], float(shares[index])) for index in order]
+
+
+def _is_cropped(run: SavedRun, size: int) -> bool:
+    """Whether evaluation cuts out the middle: image folders, and large images."""
+    name = run.data_config.name if run.data_config else ""
+    folder = name.startswith(("folder", "/", "./", "../", "~")) or (
+        "/" in name and Path(name).is_dir()
+    )
+    return folder or size > _SMALL

@@ -1,0 +1,146 @@
+"""The folder of a training run: what it was asked, what happened, what came out."""
+
+import csv
+import errno
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from keras_regnet.files import write_text
+
+# Where the data are may change while a run goes on.
+_MAY_DIFFER = ("data.data_dir", "data.download")
+
+
+class RunDirectory:
+    """A folder that belongs to one configuration.
+
+    Attributes:
+        path: The folder.
+        checkpoints: The folder of the checkpoints.
+        tensorboard: The folder of the TensorBoard events.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.tensorboard = self.path / "tensorboard"
+
+    def open(
+        self,
+        configuration: Mapping[str, Any],
+        environment: Mapping[str, Any],
+        resume: bool,
+    ) -> None:
+        """Claims the folder for a run, before any work is done.
+
+        Writes `config.json`, unless a run goes on.
+
+        Args:
+            configuration: What must be the same to go on (JSON types).
+            environment: What is only recorded: versions, command line, devices.
+            resume: Whether a run that is already there goes on.
+
+        Raises:
+            ValueError: The folder holds a run, and `resume` is False or the
+                configuration is another; the message names what differs.
+            OSError: The folder cannot be written.
+        """
+        with naming(self.path):
+            for folder in (self.path, self.checkpoints, self.tensorboard):
+                folder.mkdir(parents=True, exist_ok=True)
+            # A file of some size, so that a full disk is noticed here.
+            write_text(self.path / "probe.txt", "." * 65536)
+            (self.path / "probe.txt").unlink()
+            for folder in (self.path, self.checkpoints):
+                for left_by_a_kill in folder.glob(".*.tmp*"):
+                    left_by_a_kill.unlink(missing_ok=True)
+        configuration = json.loads(json.dumps(configuration))
+        stored = self.read_json("config.json")
+        if stored is None:
+            self.write_json(
+                "config.json",
+                {"configuration": configuration, "environment": dict(environment)},
+            )
+            return
+        if differences := differing(stored.get("configuration", {}), configuration):
+            raise ValueError(
+                f"{self.path} holds a run of another configuration. Choose another "
+                "run directory, or repeat that run's settings. Received: "
+                + "; ".join(differences)
+            )
+        if not resume:
+            raise ValueError(
+                f"{self.path} already holds a run. Go on with it by --resume "
+                "(resume=True), or choose another run directory. "
+                "Received: resume=False"
+            )
+
+    def read_json(self, name: str) -> Any | None:
+        """The content of a JSON file of the run, or None where there is none.
+
+        Raises:
+            ValueError: The file is not JSON.
+        """
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise ValueError(f"{path} must be a JSON file. Received: {error}") from None
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file of the run, atomically."""
+        with naming(self.path / name):
+            write_text(self.path / name, json.dumps(value, indent=2) + "\n")
+
+    def write_log(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Writes `log.csv`, a row per epoch, as a whole."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        with naming(self.path / "log.csv"):
+            write_text(self.path / "log.csv", text.getvalue())
+
+    def clear_tensorboard(self) -> None:
+        """Removes the event files; whoever goes on writes them anew."""
+        for path in self.tensorboard.rglob("events.out.tfevents.*"):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Makes an OSError within the block say which path could not be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            reason += " (is it read-only?)"
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason += " (the disk or quota is full)"
+        raise OSError(error.errno, f"Cannot write {path}: {reason}") from error
+
+
+def differing(
+    before: Any, now: Any, name: str = "", absent: str = "(none)"
+) -> list[str]:
+    """Lists where two nested JSON values differ, as `a.b: 1 before, 2 now`."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        found = []
+        for key in sorted(set(before) | set(now)):
+            found += differing(
+                before.get(key, absent),
+                now.get(key, absent),
+                f"{name}.{key}" if name else key,
+            )
+        return found
+    if before == now or name in _MAY_DIFFER:
+        return []
+    return [f"{name}: {before!r} before, {now!r} now"]

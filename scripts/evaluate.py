@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Says how good a trained network is: top-1, top-5, and class by class.
+
+For example:
+
+  scripts/evaluate.py --model=runs/digits
+  scripts/evaluate.py --model=my.keras --dataset=folder:/my/pictures --json
+
+A run directory knows its data set; with --dataset another one can be tried. The counts
+go to evaluation.json and the confusion matrix to confusion_matrix.png, in --output.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from absl import app, flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_MODEL = flags.DEFINE_string("model", None, "A run directory, or a .keras file.")
+_DATASET = flags.DEFINE_string(
+    "dataset",
+    None,
+    "digits, the name of a TFDS data set, or folder:/path. By default the run's own.",
+)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images at a time.")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "Folder of the two files; by default that of the model."
+)
+_JSON = flags.DEFINE_boolean("json", False, "Print JSON instead of a table.")
+
+flags.mark_flag_as_required("model")
+
+
+def _evaluate() -> None:
+    from keras_regnet.data import DataConfig, load
+    from keras_regnet.files import write_text
+    from keras_regnet.plots import plot_confusion_matrix
+    from keras_regnet.training import evaluation, saved_run
+
+    run = saved_run.load_run(_MODEL.value)
+    config = run.data_config
+    if _DATASET.value:
+        config = DataConfig(name=_DATASET.value, image_size=run.image_shape[0])
+    if config is None:
+        raise ValueError(
+            "A .keras file outside a run directory needs --dataset. "
+            f"Received: --model={_MODEL.value}"
+        )
+    changes = {"data_dir": _DATA_DIR.value, "batch_size": _BATCH_SIZE.value}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    data = load(dataclasses.replace(config, **changes))
+    saved_run.check_fits(run, data)
+    found = evaluation.evaluate(run.model, data.validation())
+    output = Path(_OUTPUT.value or run.path)
+    output.mkdir(parents=True, exist_ok=True)
+    picture = output / "confusion_matrix.png"
+    text = json.dumps(found.to_dict(data.class_names), indent=2)
+    write_text(output / "evaluation.json", text + "\n")
+    plot_confusion_matrix(found.confusion, data.class_names, picture)
+    if _JSON.value:
+        print(text)
+    else:
+        print(evaluation.text_table(found, data.class_names))
+        print(f"Confusion matrix: {picture}")
+
+
+def _main(_: list[str]) -> None:
+    from keras_regnet.training import command_line
+
+    command_line.run(_evaluate)
+
+
+if __name__ == "__main__":
+    app.run(_main)

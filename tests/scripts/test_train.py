@@ -1,0 +1,185 @@
+"""scripts/train.py, evaluate.py and predict.py from a run to its predictions."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.scripts.programs import TINY, command, environment, run
+
+pytest.importorskip("sklearn")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    output = run("train", *TINY, "--epochs=2", f"--run_dir={path}")
+    assert "Validation accuracy" in output
+    assert "Epoch 2/2" in output
+    return path
+
+
+def test_evaluate(trained, tmp_path):
+    table = run("evaluate", f"--model={trained}")
+    assert "360 images" in table
+    assert (trained / "confusion_matrix.png").stat().st_size > 1000
+    found = json.loads(
+        run("evaluate", f"--model={trained}", "--json", f"--output={tmp_path}")
+    )
+    assert np.array(found["confusion"]).sum() == found["count"] == 360
+    final = json.loads((trained / "result.json").read_text())["final"]
+    assert found["top1"] == final["validation_accuracy"]
+    assert found["top5"] >= found["top1"]
+    assert [row["class"] for row in found["per_class"]] == list("0123456789")
+
+
+def test_predict(trained, tmp_path):
+    table = run("predict", f"--model={trained}", "--from_validation=3", "--top=2")
+    assert table.count("true class") == 3
+    assert len(table.splitlines()) == 9
+
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    picture = tf.cast(np.arange(12 * 9 * 3).reshape(12, 9, 3) % 256, tf.uint8)
+    tf.io.write_file(str(pictures / "a.png"), tf.io.encode_png(picture))
+    tf.io.write_file(str(pictures / "b.jpg"), tf.io.encode_jpeg(picture))
+    (pictures / "broken.png").write_bytes(b"not a picture")
+    (pictures / "notes.txt").write_text("not even a picture's name")
+    done = subprocess.run(
+        command("predict", f"--model={trained}", "--json", "--top=3", pictures),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Warning: Cannot read the image" in done.stderr
+    assert "broken.png" in done.stderr
+    found = json.loads(done.stdout)
+    assert [each["image"].rsplit("/")[-1] for each in found] == ["a.png", "b.jpg"]
+    shares = [each["probability"] for each in found[0]["top"]]
+    assert len(shares) == 3
+    assert shares == sorted(shares, reverse=True)
+
+    error = run("predict", f"--model={trained}", pictures / "broken.png", code=2)
+    assert "None of the pictures" in error
+
+
+def test_two_replicas_on_one_cpu(trained, tmp_path):
+    run(
+        "train",
+        *TINY,
+        "--batch_size=478",
+        "--epochs=1",
+        "--strategy=mirrored",
+        "--logical_cpu_devices=2",
+        "--sync_batch_norm",
+        f"--run_dir={tmp_path / 'run'}",
+    )
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["final"]["validation_count"] == 360
+    described = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert described["environment"]["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model=RegNetX-201MF"], "200"),
+        (["--block=x", "--depth=3"], "Give either --model"),
+        (["--run_dir=/proc/run"], "Error: Cannot write /proc/run"),
+        ([*TINY, "--epochs=2"], "already holds a run"),
+    ],
+)
+def test_wrong_arguments_are_one_message(trained, arguments, message):
+    error = run("train", f"--run_dir={trained}", *arguments, code=2)
+    assert message in error
+    assert error.count("Error:") == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("evaluate", ["--model=nowhere"], "no such file"),
+        ("predict", ["--model=nowhere"], "--from_validation"),
+    ],
+)
+def test_wrong_models_and_pictures(script, arguments, message):
+    assert message in run(script, *arguments, code=2)
+
+
+def kill_and_go_on(tmp_path, options, kill_after):
+    """Trains undisturbed, and killed in the middle of an epoch; compares."""
+    for name in ("whole", "killed"):
+        arguments = [*options, f"--run_dir={tmp_path / name}"]
+        if name == "killed":
+            process = subprocess.Popen(
+                command("train", *arguments),
+                env=environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            for line in process.stdout:
+                if re.match(rf"Epoch +{kill_after}/", line):
+                    break
+            time.sleep(0.2)  # into the next epoch
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+            assert not (tmp_path / name / "result.json").exists()
+        run("train", *arguments, "--resume")
+
+    def final(name):
+        rows = (tmp_path / name / "log.csv").read_text().splitlines()
+        head = rows[0].split(",")
+        timing = [head.index("seconds"), head.index("images_per_second")]
+        rows = [row.split(",") for row in rows]
+        return [[v for i, v in enumerate(r) if i not in timing] for r in rows]
+
+    assert final("killed") == final("whole")
+    whole, killed = (
+        keras.saving.load_model(tmp_path / name / "model.keras", compile=False)
+        for name in ("whole", "killed")
+    )
+    for mine, theirs in zip(whole.weights, killed.weights, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+
+def test_kill_and_go_on(tmp_path):
+    options = [*TINY, "--batch_size=32", "--epochs=6", "--dropout=0.1"]
+    kill_and_go_on(tmp_path, options, kill_after=2)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    process = subprocess.Popen(
+        command("train", *TINY, "--epochs=500", f"--run_dir={tmp_path}"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("Epoch"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"--resume goes on after the last checkpoint in {tmp_path}" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.slow
+def test_kill_and_go_on_with_a_real_network(tmp_path):
+    kill_and_go_on(tmp_path, ["--model=RegNetX32", "--epochs=10"], kill_after=4)
+
+
+@pytest.mark.slow
+def test_digits_with_the_defaults(tmp_path):
+    run("train", "--model=RegNetX32", "--dataset=digits", f"--run_dir={tmp_path}")
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["final"]["validation_accuracy"] >= 0.97

@@ -1,0 +1,145 @@
+"""Two replicas take the steps of one device: same global batch, same numbers."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_regnet.training import Trainer
+from keras_regnet.training.strategies import make_strategy
+from tests.training import toys
+
+
+@pytest.fixture(scope="module")
+def mirrored():
+    strategy = make_strategy("mirrored")
+    assert strategy.num_replicas_in_sync == 2
+    return strategy
+
+
+def run(tmp_path, name, strategy, dtype="float64", **arguments):
+    with strategy.scope():
+        model = toys.network(synchronized=True, dtype=dtype)
+    arguments = {"config": toys.config()} | arguments
+    before = [variable.numpy() for variable in model.trainable_variables]
+    result = Trainer(
+        model,
+        toys.train(dtype=dtype),
+        toys.validation(25, 57, dtype),  # 25, 25 and 7
+        run_dir=tmp_path / name,
+        strategy=strategy,
+        verbose=0,
+        **arguments,
+    ).train()
+    updates = [
+        variable.numpy() - old
+        for variable, old in zip(model.trainable_variables, before, strict=True)
+    ]
+    return result, updates, [v.numpy() for v in model.non_trainable_variables]
+
+
+def test_two_replicas_equal_one_device(tmp_path, mirrored):
+    one = run(tmp_path, "one", tf.distribute.get_strategy())
+    two = run(tmp_path, "two", mirrored)
+    for mine, theirs in zip(one[1], two[1], strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-9)
+    assert np.abs(one[1][0]).max() > 1e-2
+    for mine, theirs in zip(one[2], two[2], strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)
+    for mine, theirs in zip(one[0].history, two[0].history, strict=True):
+        assert mine["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-6)
+        assert mine["train_accuracy"] == theirs["train_accuracy"]
+        assert mine["validation_count"] == theirs["validation_count"] == 57
+        assert mine["validation_accuracy"] == theirs["validation_accuracy"]
+        assert mine["validation_loss"] == pytest.approx(
+            theirs["validation_loss"], rel=1e-6
+        )
+
+
+def test_penalties_count_once(tmp_path, mirrored):
+    def updates(name, strategy):
+        with strategy.scope():
+            keras.utils.set_random_seed(0)
+            penalty = keras.regularizers.L2(0.1)
+            layer = keras.layers.Dense(3, kernel_regularizer=penalty, dtype="float64")
+            layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), layer]
+            model = keras.Sequential(layers)
+        result = Trainer(
+            model,
+            toys.train(dtype="float64"),
+            None,
+            toys.config(epochs=1),
+            tmp_path / name,
+            strategy=strategy,
+            verbose=0,
+        ).train()
+        return layer.kernel.numpy(), result.final["train_loss"]
+
+    one = updates("one", tf.distribute.get_strategy())
+    two = updates("two", mirrored)
+    np.testing.assert_allclose(one[0], two[0], rtol=1e-6)
+    assert one[1] == pytest.approx(two[1], rel=1e-6)
+
+
+def test_going_on_with_another_number_of_replicas(tmp_path, mirrored):
+    """A run may move to another machine: the configuration is the same."""
+    run(tmp_path, "run", mirrored)
+    (tmp_path / "run" / "result.json").unlink()
+    result, _, _ = run(tmp_path, "run", tf.distribute.get_strategy(), resume=True)
+    assert result.final["epoch"] == 4
+
+
+def test_float16_skips_a_step_on_all_replicas_or_none(tmp_path, mirrored):
+    """The second replica alone overflows; Keras asks only the first."""
+    with mirrored.scope():
+        model = toys.network(dtype="mixed_float16")
+    images, labels = toys.arrays(16)
+    images[8:] = np.nan
+    data = tf.data.Dataset.from_tensors((images, labels)).repeat(1)
+    data = data.map(lambda x, y: (tf.ensure_shape(x, (16, 8, 8, 1)), y))
+    trainer = Trainer(
+        model,
+        data,
+        None,
+        toys.config(epochs=1, warmup_epochs=0),
+        tmp_path,
+        strategy=mirrored,
+        loss=_finite_loss,
+        verbose=0,
+    )
+    before = [variable.numpy() for variable in model.trainable_variables]
+    scale = trainer.loop.optimizer.dynamic_scale.numpy()
+    trainer.train()
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), old)
+    assert trainer.loop.optimizer.dynamic_scale.numpy() == scale / 2
+
+
+def _finite_loss(labels, outputs):
+    """A loss of 1 whose gradient is not finite where the outputs are not."""
+
+    @tf.custom_gradient
+    def loss(outputs):
+        return tf.ones_like(outputs[:, 0]), lambda dy: dy[:, None] * outputs
+
+    return loss(outputs)
+
+
+@pytest.mark.parametrize("dataset", [toys.train(15), lambda _: toys.validation()])
+def test_uneven_training_batches_are_refused(tmp_path, mirrored, dataset):
+    with mirrored.scope():
+        model = toys.network()
+    with pytest.raises(ValueError, match="2 replicas"):
+        Trainer(model, dataset, None, toys.config(), tmp_path, strategy=mirrored)
+
+
+def test_a_model_built_elsewhere_is_refused(tmp_path, mirrored):
+    with pytest.raises(ValueError, match="strategy's scope"):
+        Trainer(
+            toys.network(),
+            toys.train(),
+            None,
+            toys.config(),
+            tmp_path,
+            strategy=mirrored,
+        )

@@ -1,0 +1,243 @@
+import csv
+import errno
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_regnet.training import NonFiniteLossError, Trainer
+from tests.training import toys
+
+
+def trainer(run_dir, model=None, **arguments):
+    arguments = {
+        "train_dataset": toys.train(),
+        "validation_dataset": toys.validation(),
+        "config": toys.config(),
+        "verbose": 0,
+    } | arguments
+    return Trainer(model or toys.network(), run_dir=run_dir, **arguments)
+
+
+def test_learns_and_leaves_everything_in_the_run_directory(tmp_path):
+    model = toys.network()
+    config = toys.config(epochs=8, label_smoothing=0.1)
+    result = trainer(tmp_path / "a" / "run", model, config=config).train()
+    assert result.final["validation_accuracy"] > 0.9
+    assert result.history[0]["train_loss"] > 2 * result.final["train_loss"] - 0.5
+    run = tmp_path / "a" / "run"
+    with open(run / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == [str(n) for n in range(1, 9)]
+    assert json.loads((run / "result.json").read_text())["final"] == result.final
+    described = json.loads((run / "config.json").read_text())
+    assert described["configuration"]["training"] == config.to_dict()
+    assert described["environment"]["versions"]["keras"] == keras.__version__
+    assert list((run / "tensorboard").glob("events*"))
+    assert (run / "learning_curve.png").stat().st_size > 1000
+    checkpoints = sorted(path.name for path in (run / "checkpoints").iterdir())
+    assert checkpoints == ["epoch-000007.npz", "epoch-000008.npz"]
+    assert not list(run.glob(".*"))
+
+    images, _ = toys.arrays(5)
+    expected = model.predict_on_batch(images)
+    loaded = keras.saving.load_model(run / "model.keras")
+    np.testing.assert_allclose(loaded.predict_on_batch(images), expected, atol=1e-6)
+    served = tf.saved_model.load(run / "saved_model")
+    np.testing.assert_allclose(served.serve(images), expected, atol=1e-6)
+
+
+def test_evaluation_counts_every_example_once(tmp_path):
+    model = toys.network()
+    result = trainer(tmp_path, model).train()
+    images, labels = toys.arrays(50, seed=1)  # in batches of 20, 20 and 10
+    outputs = model.predict(images, verbose=0)
+    final = result.final
+    assert final["validation_count"] == 50
+    assert final["validation_accuracy"] == (outputs.argmax(-1) == labels).mean()
+    losses = keras.losses.sparse_categorical_crossentropy(labels, outputs, True)
+    assert final["validation_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_same_seed_same_numbers(tmp_path):
+    first, second = (
+        toys.numbers(trainer(tmp_path / name, toys.network(dropout=0.2)).train())
+        for name in "ab"
+    )
+    assert first == second
+
+
+def test_steps_per_execution_changes_nothing(tmp_path):
+    results = [
+        trainer(tmp_path / str(steps), config=toys.config(steps_per_execution=steps))
+        for steps in (1, 4)  # an epoch has 6 steps
+    ]
+    first, second = (toys.numbers(each.train()) for each in results)
+    assert first == second
+
+
+@pytest.mark.parametrize("killed_after", ["epoch", "checkpoint"])
+def test_going_on_ends_at_the_same_numbers(tmp_path, monkeypatch, killed_after):
+    whole = trainer(tmp_path / "whole", toys.network(dropout=0.2)).train()
+
+    # Stops in the third epoch: before anything of it is written, or before its log.
+    stopped = trainer(tmp_path / "cut", toys.network(dropout=0.2))
+    if killed_after == "epoch":
+        target, name, calls = stopped, "_validate", 2
+    else:
+        target, name, calls = stopped.run, "write_log", 2
+    original = getattr(target, name)
+    seen = []
+
+    def stop(*arguments):
+        seen.append(arguments)
+        if len(seen) > calls:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(target, name, stop)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+
+    # Other first weights: everything must come from the checkpoint.
+    model = toys.network(dropout=0.2, seed=5)
+    result = trainer(tmp_path / "cut", model, resume=True).train()
+    assert toys.numbers(result) == toys.numbers(whole)
+    for name in ("whole", "cut"):
+        rows = (tmp_path / name / "log.csv").read_text().splitlines()
+        assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4"]
+    images, _ = toys.arrays(5)
+    outputs = [
+        keras.saving.load_model(tmp_path / name / "model.keras")(images).numpy()
+        for name in ("whole", "cut")
+    ]
+    np.testing.assert_array_equal(*outputs)
+
+
+def test_a_complete_run_is_left_alone(tmp_path, capsys):
+    first = trainer(tmp_path).train()
+    before = (tmp_path / "model.keras").stat().st_mtime_ns
+    model = toys.network(seed=3)
+    second = trainer(tmp_path, model, resume=True, verbose=1).train()
+    assert "complete" in capsys.readouterr().out
+    assert second.history == first.history
+    assert (tmp_path / "model.keras").stat().st_mtime_ns == before
+    # The model has the trained weights.
+    images, _ = toys.arrays(5)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
+
+
+def test_another_configuration_is_refused_by_name(tmp_path):
+    trainer(tmp_path)
+    with pytest.raises(ValueError, match="--resume"):
+        trainer(tmp_path)
+    with pytest.raises(ValueError, match=r"training.learning_rate: 0.1 before, 0.3 n"):
+        trainer(tmp_path, config=toys.config(learning_rate=0.3), resume=True)
+    with pytest.raises(ValueError, match=r"note: '\(none\)' before, 'x' now"):
+        trainer(tmp_path, description={"note": "x"}, resume=True)
+    trainer(tmp_path, resume=True)
+
+
+def test_unwritable_and_full_directories(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OSError, match="file/run"):
+        trainer(tmp_path / "file" / "run")
+
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("keras_regnet.training.run_directory.write_text", full)
+    with pytest.raises(OSError, match=r"Cannot write .*run: .*the disk .* is full"):
+        trainer(tmp_path / "run")
+
+
+def test_non_finite_loss_stops_with_the_place(tmp_path):
+    def loss(labels, outputs):
+        return tf.cast(labels, tf.float32) * float("inf") + outputs[:, 0]
+
+    with pytest.raises(NonFiniteLossError, match=r"epoch 1, between its steps 1 and 6"):
+        trainer(tmp_path, loss=loss).train()
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_keras_loss_soft_labels_and_no_validation(tmp_path):
+    soft = toys.train()(0).map(lambda x, y: (x, tf.one_hot(y, toys.CLASSES)))
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    for name, given in (("a", loss), ("b", None)):
+        result = trainer(
+            tmp_path / name, train_dataset=soft, validation_dataset=None, loss=given
+        ).train()
+        assert result.final["train_accuracy"] > 0.6
+        assert "validation_loss" not in result.final
+
+
+def test_penalties_are_part_of_the_loss(tmp_path):
+    def model(factor):
+        keras.utils.set_random_seed(0)
+        penalty = keras.regularizers.L2(factor)
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(3, kernel_regularizer=penalty),
+            ]
+        )
+
+    config = toys.config(epochs=1, learning_rate=1e-9)
+    small, large = (
+        trainer(tmp_path / str(factor), model(factor), config=config).train().final
+        for factor in (0.0, 1.0)
+    )
+    expected = float(np.sum(np.square(model(0.0).trainable_variables[0])))
+    for part in ("train_loss", "validation_loss"):
+        assert large[part] - small[part] == pytest.approx(expected, rel=1e-3)
+
+
+def test_endless_data_need_a_length(tmp_path):
+    endless = toys.train()(0).repeat()
+    with pytest.raises(ValueError, match="steps_per_epoch"):
+        trainer(tmp_path, train_dataset=endless)
+    result = trainer(tmp_path, train_dataset=endless, steps_per_epoch=3).train()
+    assert len(result.history) == 4
+
+
+def test_mixed_float16_scales_the_loss(tmp_path):
+    model = toys.network(dtype="mixed_float16")
+    run = trainer(tmp_path, model, config=toys.config(epochs=6))
+    assert isinstance(run.loop.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert run.train().final["train_accuracy"] > 0.8
+    again = trainer(tmp_path, model, config=toys.config(epochs=6), resume=True)
+    assert again.train().final["epoch"] == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"config": {"epochs": 1}}, "TrainingConfig"),
+        ({"train_dataset": [1, 2]}, "train_dataset"),
+        ({"train_dataset": tf.data.Dataset.range(3)}, "pairs"),
+        ({"loss": "mse"}, "loss must be"),
+        ({"steps_per_epoch": 7}, "6 batches"),
+        ({"model": keras.Sequential([keras.layers.Dense(3)])}, "built"),
+        ({"validation_dataset": toys.arrays()}, "validation_dataset"),
+    ],
+)
+def test_wrong_arguments(tmp_path, arguments, message):
+    arguments = {"train_dataset": toys.train()} | arguments
+    if not callable(arguments["train_dataset"]):
+        data = arguments["train_dataset"]
+        arguments["train_dataset"] = lambda epoch: data
+    with pytest.raises(ValueError, match=message):
+        trainer(tmp_path, **arguments)
+
+
+def test_label_smoothing_belongs_to_the_default_loss(tmp_path):
+    with pytest.raises(ValueError, match="label_smoothing"):
+        trainer(
+            tmp_path,
+            config=toys.config(label_smoothing=0.1),
+            loss=keras.losses.MeanSquaredError(),
+        )
