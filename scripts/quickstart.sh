@@ -8,15 +8,20 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 ensure_environment train
 python=$environment/bin/python
 run=${1:-$root/runs/quickstart}
-export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
+
+# Without the lines that TensorFlow prints at every start, whatever its log level.
+program() {
+    "$python" "$root/scripts/$1" "${@:2}" \
+        2> >(grep -v -E '^(WARNING: All log messages before absl|I0000 )' >&2)
+}
 
 say "training RegNetX32 on digits (goes on where it stood if it was interrupted)"
-"$python" "$root/scripts/train.py" --model=RegNetX32 --dataset=digits \
+program train.py --model=RegNetX32 --dataset=digits \
     --run_dir="$run" --resume
 say "evaluating"
-"$python" "$root/scripts/evaluate.py" --model="$run"
+program evaluate.py --model="$run"
 say "predicting three held-out digits"
-"$python" "$root/scripts/predict.py" --model="$run" --from_validation=3
+program predict.py --model="$run" --from_validation=3 --top=3
 
 cat <<END
 
