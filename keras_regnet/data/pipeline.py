@@ -55,6 +55,15 @@ class Data:
         return self._source.validation.size
 
     @property
+    def centre_cropped(self) -> bool:
+        """Whether evaluation sees the middle of each image, or all of it, resized.
+
+        The middle where images have different sizes; its share of the shorter side is
+        `config.crop_fraction`.
+        """
+        return self._source.size is None
+
+    @property
     def steps_per_epoch(self) -> int:
         """Training batches per epoch; an incomplete last one is left out."""
         return self.train_size // self.config.batch_size

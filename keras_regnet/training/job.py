@@ -151,6 +151,7 @@ def train_network(
             "seed": seed,
             "image_shape": list(data.image_shape),
             "class_names": list(data.class_names),
+            "centre_cropped": data.centre_cropped,
         },
         verbose=verbose,
     )

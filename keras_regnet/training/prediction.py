@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_regnet.data.folders import EXTENSIONS
 from keras_regnet.data.transforms import decode, decode_centre_crop, resize
 from keras_regnet.training.saved_run import SavedRun, probabilities
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _BATCH = 32
 _SMALL = 96
 _DEFAULT_SIZE = 224
@@ -135,7 +135,10 @@ def read_image(run: SavedRun, path: Path) -> np.ndarray:
     height, width, channels = run.image_shape
     height, width = height or _DEFAULT_SIZE, width or _DEFAULT_SIZE
     with tf.device("/CPU:0"):
-        if height == width and _is_cropped(run, height):
+        cropped = run.centre_cropped
+        if cropped is None:
+            cropped = height > _SMALL
+        if cropped and height == width:
             config = run.data_config
             fraction = config.crop_fraction if config else _CROP_FRACTION
             return decode_centre_crop(encoded, height, fraction, channels).numpy()
@@ -172,12 +175,3 @@ def _strongest(run: SavedRun, shares: np.ndarray, top: int) -> list[tuple[str, f
     names = class_names(run)
     order = np.argsort(-shares, kind="stable")[:top]
     return [(names[index], float(shares[index])) for index in order]
-
-
-def _is_cropped(run: SavedRun, size: int) -> bool:
-    """Whether evaluation cuts out the middle: image folders, and large images."""
-    name = run.data_config.name if run.data_config else ""
-    folder = name.startswith(("folder", "/", "./", "../", "~")) or (
-        "/" in name and Path(name).is_dir()
-    )
-    return folder or size > _SMALL

@@ -20,12 +20,15 @@ class SavedRun:
         path: The run directory, or the folder of the `.keras` file.
         data_config: What it was trained on; None for a bare `.keras` file.
         class_names: A name per class; None where they are not known.
+        centre_cropped: Whether evaluation took the middle of its images, or all of
+            them, resized; None where that is not known.
     """
 
     model: keras.Model
     path: Path
     data_config: DataConfig | None
     class_names: tuple[str, ...] | None
+    centre_cropped: bool | None = None
 
     @property
     def image_shape(self) -> tuple[int | None, int | None, int]:
@@ -70,15 +73,16 @@ def load_run(path: str | os.PathLike[str]) -> SavedRun:
             f"{file} must map images to [batch, classes]. "
             f"Received: {model.input_shape} to {shape}"
         )
-    data_config = class_names = None
+    data_config = class_names = centre_cropped = None
     described = file.parent / "config.json"
     if described.is_file():
         configuration = json.loads(described.read_text())["configuration"]
+        centre_cropped = configuration.get("centre_cropped")
         if "data" in configuration:
             data_config = DataConfig.from_dict(configuration["data"])
         if len(configuration.get("class_names", ())) == shape[-1]:
             class_names = tuple(configuration["class_names"])
-    return SavedRun(model, file.parent, data_config, class_names)
+    return SavedRun(model, file.parent, data_config, class_names, centre_cropped)
 
 
 def load_data(run: SavedRun, data_dir: str | None = None) -> Data:
