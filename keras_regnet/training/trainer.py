@@ -23,6 +23,7 @@ from keras_regnet.training.datasets import (
     weighted,
 )
 from keras_regnet.training.environment import describe_environment
+from keras_regnet.training.interruption import Interruption
 from keras_regnet.training.loop import Loop, Sums, check_model
 from keras_regnet.training.losses import Loss, cross_entropy, per_example
 from keras_regnet.training.outputs import save_outputs, write_summaries
@@ -139,6 +140,7 @@ class Trainer:
         self.steps_per_epoch = steps_in(first, steps_per_epoch)
         self.saved_model = save or model
         self.progress = Progress(config.epochs, verbose)
+        self.interruption = Interruption()
         self.run = RunDirectory(run_dir)
         self.run.open(
             {
@@ -181,7 +183,10 @@ class Trainer:
         if begin:
             self.progress.say(f"Going on after epoch {begin} of {self.config.epochs}.")
         self.run.clear_tensorboard()
-        with write_summaries(self.run.tensorboard) as summarize:
+        with (
+            self.interruption,
+            write_summaries(self.run.tensorboard) as summarize,
+        ):
             for row in history:
                 summarize(row)
             batches = None
@@ -194,6 +199,7 @@ class Trainer:
                 self._write(epoch, history)
                 summarize(row)
                 self.progress.end_epoch(row)
+                self.interruption.check()
         save_outputs(self.run, self.saved_model, history)
         self.run.write_json(
             "result.json", {"final": history[-1], "epochs": self.config.epochs}
@@ -250,6 +256,7 @@ class Trainer:
                     f"train_dataset must give {steps} batches in every epoch. "
                     f"Received: fewer in epoch {epoch + 1}"
                 ) from None
+            self.interruption.check()
             done = step + len(chunk)
             if done == steps or time.monotonic() - looked > _SECONDS_BETWEEN_LOOKS:
                 sums = self._look(epoch, checked, done)
