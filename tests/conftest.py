@@ -1,5 +1,6 @@
 """Settings of the whole test run: quiet logs, two logical CPU devices."""
 
+import contextlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -9,7 +10,10 @@ import pytest
 
 def pytest_configure(config):
     """Splits the CPU in two, for the tests of tf.distribute, before TensorFlow runs."""
-    del config
+    if "not peers" not in config.getoption("markexpr"):
+        # Before TensorFlow: a CUDA build of torch crashes when it is loaded after it.
+        with contextlib.suppress(ImportError, RuntimeError):
+            import timm  # noqa: F401
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
