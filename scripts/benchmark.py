@@ -1,76 +1,131 @@
 #!/usr/bin/env python3
 """Measures keras_regnet beside its peers, alternating in one run.
 
-The peers are timm and torch; where they are not installed, our own times are printed
-and the peers are named as absent. Run it on an otherwise idle machine.
+    scripts/benchmark.py CASE... [flags]
+
+    train    a training step                infer    the logits of a batch
+    input    batches of JPEGs               build    imports, construction, first step
+    memory   peak memory of training        growth   a step, from small to large
+    all      every one of them
+
+The peers are timm in torch (eager and torch.compile), torchvision and onnxruntime;
+those that are not installed are named and left out. Run it on an otherwise idle
+machine. Ratios are taken round by round: median (least to greatest); below 1 is faster,
+or smaller, than the peer.
 """
 
+import contextlib
+import dataclasses
 import json
 import os
-import platform
 import sys
 from pathlib import Path
 
 from absl import app, flags
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("models", ["RegNetX-200MF"], "Networks, comma separated.")
-flags.DEFINE_integer("image_size", 224, "Pixels along both sides.", lower_bound=8)
-flags.DEFINE_integer("batch_size", 32, "Images in a batch.", lower_bound=1)
+flags.DEFINE_list("models", None, "Networks, comma separated (default: by case).")
+flags.DEFINE_integer(
+    "image_size", None, "Pixels along both sides (default: by network).", lower_bound=8
+)
+flags.DEFINE_list(
+    "batch_sizes", None, "Batch sizes, comma separated (default: by case)."
+)
 flags.DEFINE_integer("rounds", 5, "How often the cases alternate.", lower_bound=1)
-flags.DEFINE_integer("steps", 5, "Training steps of a case a round.", lower_bound=1)
+flags.DEFINE_integer(
+    "steps", None, "Steps of a case a round (default: by network).", lower_bound=1
+)
+flags.DEFINE_list(
+    "precision",
+    ["float32"],
+    "float32, bfloat16 (TensorFlow's own rewrite of the graph against torch's "
+    "autocast), or both, comma separated.",
+)
 flags.DEFINE_bool(
-    "jit_compile", False, "Time compile(jit_compile=True) too; compiling takes a while."
+    "jit_compile", False, "Measure our networks under XLA too; compiling takes a while."
 )
 flags.DEFINE_bool(
     "stock_layers",
     False,
-    "Time the same network on Keras' own layers too; on a CPU it takes minutes.",
+    "Train the same network on Keras' own layers too; on a CPU it takes minutes.",
 )
-flags.DEFINE_string("json", None, "File to write all times and ratios to.")
+flags.DEFINE_string(
+    "peers",
+    "auto",
+    "auto: those that are installed; none; or those that must be there, of timm, "
+    "compile, torchvision, onnxruntime, comma separated.",
+)
+flags.DEFINE_integer("images", 2048, "Files of the input case.", lower_bound=1)
+flags.DEFINE_float(
+    "memory_limit",
+    None,
+    "growth ends before a network that needs more GB (default: 0.8 of what is free).",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "seconds_limit",
+    30.0,
+    "growth ends before a network whose step takes longer.",
+    lower_bound=0,
+)
+flags.DEFINE_string("json", None, "File to write all numbers and ratios to.")
+flags.DEFINE_string("picture", None, "Folder to draw pictures of the results into.")
 
 
 def main(argv: list[str]) -> None:
-    """Runs the cases and prints a table for each network."""
-    if len(argv) > 1:
-        raise app.UsageError(f"Too many arguments. Received: {argv[1:]}")
+    """Runs the cases and prints a table for each comparison."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
-    import tensorflow as tf
-
-    from keras_regnet.architecture import canonical_name
-    from keras_regnet.benchmarks import peers
-    from keras_regnet.benchmarks.training_step import training_step
+    if FLAGS.peers != "none":
+        # Before TensorFlow: a CUDA build of torch crashes when it is loaded after it.
+        with contextlib.suppress(ImportError, RuntimeError):
+            import timm  # noqa: F401
+    from keras_regnet.benchmarks import drawing, machine, peers, pictures, suite
     from keras_regnet.files import write_text
 
     try:
-        names = [canonical_name(name) for name in FLAGS.models]
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    machine = (
-        f"{os.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}, TensorFlow {tf.__version__}, "
-        f"Keras {keras.__version__}, {peers.torch_networks()}"
-    )
-    print(machine)
-    results = []
-    for name in names:
-        results.append(
-            training_step(
-                name,
-                FLAGS.image_size,
-                FLAGS.batch_size,
-                FLAGS.rounds,
-                FLAGS.steps,
+        names = suite.chosen(argv[1:])
+        options = suite.check(
+            suite.Options(
+                models=FLAGS.models,
+                image_size=FLAGS.image_size,
+                batch_sizes=suite.whole_numbers(FLAGS.batch_sizes),
+                rounds=FLAGS.rounds,
+                steps=FLAGS.steps,
+                precisions=FLAGS.precision,
                 jit_compile=FLAGS.jit_compile,
                 stock_layers=FLAGS.stock_layers,
+                images=FLAGS.images,
+                memory_limit=FLAGS.memory_limit,
+                seconds_limit=FLAGS.seconds_limit,
             )
         )
-        print(results[-1], flush=True)
-    if FLAGS.json:
-        report = {"machine": machine, "results": [r.to_dict() for r in results]}
-        write_text(Path(FLAGS.json), json.dumps(report, indent=2) + "\n")
+        present, absent = peers.find(FLAGS.peers)
+        options = dataclasses.replace(options, peers=present, absent=absent)
+        if FLAGS.picture:
+            drawing.require()  # before an hour of measuring
+            Path(FLAGS.picture).mkdir(parents=True, exist_ok=True)
+        if FLAGS.json:
+            Path(FLAGS.json).parent.mkdir(parents=True, exist_ok=True)
+    except (ValueError, ImportError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    found = machine.machine()
+    print(machine.describe(found))
+    results = []
+    for name in names:
+        for result in suite.CASES[name](options):
+            results.append(result)
+            print(f"\n{result}", flush=True)
+            if FLAGS.json:  # after each: a run takes an hour, and may be stopped
+                report = {
+                    "command": ["scripts/benchmark.py", *sys.argv[1:]],
+                    "machine": found,
+                    "results": [each.to_dict() for each in results],
+                }
+                write_text(Path(FLAGS.json), json.dumps(report, indent=2) + "\n")
+    if FLAGS.picture:
+        for path in pictures.draw(results, FLAGS.picture):
+            print(f"wrote {path}")
 
 
 if __name__ == "__main__":

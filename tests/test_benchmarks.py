@@ -4,58 +4,236 @@ import json
 
 import pytest
 
-from keras_regnet.benchmarks.alternation import Comparison, alternate
+from keras_regnet.benchmarks import peers, pictures, suite
+from keras_regnet.benchmarks.alternation import alternate
+from keras_regnet.benchmarks.comparison import Comparison, markdown_table
+from keras_regnet.benchmarks.fresh_process import FreshProcessError, call, serve
+from keras_regnet.benchmarks.growth import growth
+from keras_regnet.benchmarks.settings import Setting
 from tests.script_runner import run_script
 from tests.torch_peer import timm
 
+COMPARISON = Comparison(
+    "step",
+    {"ours": [1.0, 3.0], "a": [2.0, 5.0], "b": [4.0, 1.5], "c": [0.5, 1.0]},
+    {"eager": ("a", "b"), "compiled": ("c",)},
+    setting={"kind": "train", "images": 6},
+    absent={"d": "it is not installed"},
+)
+
+
+def constant(seconds, calls=None, name=None):
+    """A builder of a case that always takes as long."""
+
+    def case():
+        if calls is not None:
+            calls.append(name)
+        return seconds
+
+    return lambda: case
+
 
 def test_ratios_are_to_the_best_peer_of_the_same_round():
-    comparison = Comparison(
-        "step", {"ours": [1.0, 3.0], "a": [2.0, 5.0], "b": [4.0, 1.5]}, ("a", "b")
-    )
-    assert comparison.ratios("ours") == [0.5, 2.0]
-    assert "1.25 (0.50 to 2.00)" in str(comparison)
-    assert Comparison("step", {"ours": [1.0]}, ()).ratios("ours") == []
-    assert "no peer" in str(Comparison("step", {"ours": [1.0]}, ()))
+    assert COMPARISON.ours == ["ours"]
+    assert COMPARISON.ratios("ours") == [0.5, 2.0]
+    assert COMPARISON.ratios("ours", "compiled") == [2.0, 3.0]
+    assert COMPARISON.images_per_second("ours") == 3.0
+    assert "1.25 (0.50 to 2.00)" in str(COMPARISON)
+    assert "left out: d (it is not installed)" in str(COMPARISON)
+
+
+def test_without_a_peer_there_are_no_ratios():
+    alone = Comparison("step", {"ours": [1.0]}, {})
+    assert alone.ratios("ours") == []
+    assert "no peer" in str(alone)
+    assert "| step | ours | 1 s |" in alone.to_markdown()
+
+
+def test_a_comparison_survives_json_and_becomes_a_row():
+    again = Comparison.from_dict(json.loads(json.dumps(COMPARISON.to_dict())))
+    assert again.to_dict() == COMPARISON.to_dict()
+    header, rule, row = markdown_table([again]).splitlines()
+    assert header == "| measured | case | median | over eager | over compiled |"
+    assert rule == "| --- | --- | ---: | ---: | ---: |"
+    assert row == ("| step | ours | 2 s | 1.25 (0.50 to 2.00) | 2.50 (2.00 to 3.00) |")
 
 
 def test_cases_alternate_after_one_warm_up():
     calls = []
-
-    def case(name, seconds):
-        def run():
-            calls.append(name)
-            return seconds
-
-        return run
-
-    comparison = alternate("t", {"a": case("a", 1.0), "b": case("b", 2.0)}, ["b"], 2)
+    builders = {"a": constant(1.0, calls, "a"), "b": constant(2.0, calls, "b")}
+    comparison = alternate("t", builders, {"peer": ["b"]}, 2)
     assert calls == ["a", "b", "a", "b", "a", "b"]
-    assert comparison.seconds == {"a": [1.0, 1.0], "b": [2.0, 2.0]}
-    assert comparison.to_dict()["ratios"]["a"] == [0.5, 0.5]
+    assert comparison.values == {"a": [1.0, 1.0], "b": [2.0, 2.0]}
+    assert comparison.to_dict()["ratios"]["peer"]["a"] == [0.5, 0.5]
 
 
-@pytest.mark.peers
-def test_the_script_prints_and_writes_a_table(tmp_path):
-    timm()
+def test_a_peer_that_fails_is_named_and_left_out():
+    def broken():
+        raise RuntimeError("no compiler\nand more")
+
+    builders = {"a": constant(1.0), "b": broken}
+    columns = {"compiled": ["b"]}
+    comparison = alternate("t", builders, columns, 1, optional=["b"])
+    assert comparison.absent == {"b": "RuntimeError: no compiler"}
+    assert comparison.peers == {}
+    with pytest.raises(RuntimeError, match="no compiler"):
+        alternate("t", builders, columns, 1)
+
+
+def test_a_process_of_its_own_answers_or_says_why_not():
+    size = "keras_regnet.benchmarks.resident_memory"
+    assert call(f"{size}:peak_memory", {}, lean=True) > 1e6
+    with pytest.raises(FreshProcessError, match=r"TypeError.*functools:partial"):
+        call("functools:partial", {}, lean=True)
+    with serve("builtins:dict", {"a": 1}, lean=True) as ask:
+        assert ask() == ask() == {"a": 1}
+
+
+def test_settings_are_checked_and_follow_the_network():
+    setting = Setting("regnetx_002", 224, 32)
+    assert setting.network == "RegNetX-200MF"
+    assert setting.training_steps == 5
+    assert Setting(**setting.to_dict()) == setting
+    assert Setting("RegNetX32", 32).classes == 10
+    for arguments, wrong in (
+        ({"network": "RegNetX-300MF"}, "RegNetX-300MF"),
+        ({"network": "RegNetX32", "image_size": 4}, "image_size=4"),
+        ({"network": "RegNetX32", "batch_size": 0}, "batch_size=0"),
+        ({"network": "RegNetX32", "precision": "int8"}, "int8"),
+    ):
+        with pytest.raises(ValueError, match=f"Received: .*{wrong}"):
+            Setting(**arguments)
+
+
+def test_the_defaults_are_those_of_the_tables():
+    settings = suite.Options().settings()
+    assert [(s.network, s.image_size, s.batch_size) for s in settings] == [
+        ("RegNetX-200MF", 224, 32),
+        ("RegNetX-3.2GF", 224, 32),
+        ("RegNetY-400MF", 224, 32),
+        ("RegNetX32", 32, 128),
+    ]
+    assert suite.chosen(["infer", "train"]) == ["train", "infer"]
+    assert suite.chosen(["all"]) == list(suite.CASES)
+
+
+def test_peers_that_were_asked_for_must_be_there(monkeypatch):
+    def absent():
+        raise ImportError("nobody has it")
+
+    found = {"timm": lambda: None, "onnxruntime": absent}
+    monkeypatch.setattr(peers, "PEERS", found)
+    assert peers.find("none") == ((), {})
+    assert peers.find("auto") == (("timm",), {"onnxruntime": "nobody has it"})
+    assert peers.find("timm") == (("timm",), {})
+    with pytest.raises(ValueError, match=r"nobody has it\. Received: onnxruntime"):
+        peers.find("onnxruntime")
+
+
+def test_growth_ends_before_what_would_not_fit():
+    said = []
+    networks = ["RegNetX-32GF"]
+    assert not list(growth(1, networks=networks, seconds_limit=0.1, say=said.append))
+    assert "growth ends before RegNetX-32GF" in said[0]
+
+
+def test_pictures_are_drawn_of_what_there_is(tmp_path):
+    pytest.importorskip("matplotlib")
+    fields = {"network": "RegNetX32", "image_size": 32, "precision": "float32"}
+
+    def made(kind, batch, work):
+        setting = {"kind": kind, "batch_size": batch, "images": batch}
+        setting |= {"multiply_adds": work, **fields}
+        return Comparison(kind, COMPARISON.values, COMPARISON.peers, setting=setting)
+
+    assert [p.name for p in pictures.draw([COMPARISON], tmp_path)] == ["ratios.png"]
+    everything = [made("infer", 1, 1), made("infer", 32, 1)]
+    everything += [made("growth", 8, 2e8), made("growth", 8, 4e8)]
+    drawn = pictures.draw(everything, tmp_path)
+    assert [p.name for p in drawn] == ["ratios.png", "batch_sizes.png", "growth.png"]
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in drawn)
+    assert pictures.draw([], tmp_path) == []
+
+
+TINY = ["--image_size=32", "--batch_sizes=2", "--rounds=1", "--steps=1", "--images=8"]
+
+
+def check_report(path, kinds):
+    report = json.loads(path.read_text())
+    assert report["machine"]["versions"]["keras"]
+    results = report["results"]
+    assert [result["setting"]["kind"] for result in results] == kinds
+    for result in results:
+        assert all(len(v) == 1 and v[0] > 0 for v in result["values"].values())
+        for names in result["peers"].values():
+            assert set(names) <= set(result["values"])
+    return results
+
+
+def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     path = tmp_path / "report.json"
-    arguments = ["--models=regnetx_002", "--image_size=32", "--batch_size=2"]
-    arguments += ["--rounds=2", "--steps=1", "--jit_compile", "--stock_layers"]
-    good, bad = run_script(
+    tiny = ["--models=RegNetX32", *TINY, "--peers=none", f"--json={path}"]
+    good, *bad = run_script(
         "benchmark.py",
-        [[*arguments, f"--json={path}"], ["--models=regnetx_003"]],
+        [
+            ["train", "infer", *tiny],
+            ["trane", *tiny],
+            tiny,
+            ["train", *tiny, "--models=regnetx_003"],
+            ["train", *tiny, "--models=RegNetX32", "--batch_sizes=few"],
+            ["train", *tiny, "--peers=jax"],
+        ],
         tmp_path,
     )
     assert good.returncode == 0, good.stderr
-    assert "RegNetX-200MF, 32x32, batch 2" in good.stdout
-    result = json.loads(path.read_text())["results"][0]
-    assert set(result["seconds"]) == {
-        "keras_regnet, fit",
-        "keras_regnet, fit, jit_compile=True",
-        "stock Keras layers, fit",
-        "timm, contiguous",
-        "timm, channels_last",
-    }
-    assert all(len(times) == 2 for times in result["seconds"].values())
-    assert bad.returncode == 2
-    assert "regnetx_003" in bad.stderr
+    assert "RegNetX32, 32x32, batch 2" in good.stdout
+    train, _ = check_report(path, ["train", "infer"])
+    assert set(train["values"]) == {"keras_regnet, fit"}
+    wrong = ("trane", "none", "regnetx_003", "few", "jax")
+    for refused, received in zip(bad, wrong, strict=True):
+        assert refused.returncode == 2, refused.stderr
+        assert received in refused.stderr.splitlines()[-1].partition("Received: ")[2]
+
+
+@pytest.mark.peers
+def test_the_other_cases_run_beside_their_peers(tmp_path):
+    """growth is train in a process of its own."""
+    timm()
+    path, pictured = tmp_path / "report.json", tmp_path / "pictures"
+    asked = ["--models=RegNetX32", *TINY, "--peers=timm,torchvision"]
+    asked += [f"--json={path}", f"--picture={pictured}"]
+    cases = ["input", "build", "memory", "growth"]
+    (done,) = run_script("benchmark.py", [[*cases, *asked]], tmp_path)
+    assert done.returncode == 0, done.stderr
+    kinds = ["input"] * 2 + ["build"] * 3 + ["memory", "memory before", "growth"]
+    results = check_report(path, kinds)
+    assert all("torchvision" in result["peers"] for result in results[:2])
+    assert all("eager torch" in result["peers"] for result in results[2:])
+    layouts = {"timm, contiguous", "timm, channels_last"}
+    assert set(results[-1]["values"]) == {"keras_regnet, fit", *layouts}
+    assert (pictured / "ratios.png").is_file()
+
+
+@pytest.mark.peers
+def test_compilers_and_bfloat16_are_cases_too(tmp_path):
+    timm()
+    path = tmp_path / "report.json"
+    asked = ["infer", "--models=RegNetX32", *TINY, "--peers=auto"]
+    asked += ["--precision=bfloat16", f"--json={path}"]
+    (done,) = run_script("benchmark.py", [asked], tmp_path)
+    assert done.returncode == 0, done.stderr
+    (result,) = check_report(path, ["infer"])
+    assert {"timm, contiguous", "keras_regnet, predict"} <= set(result["values"])
+    compiled = "timm, torch.compile"
+    assert compiled in result["values"] or result["absent"]
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", ["RegNetX32", "RegNetY-400MF", "regnet_x_400mf"])
+def test_the_peer_has_the_same_parameters(name):
+    timm()
+    from keras_regnet.benchmarks import keras_cases, torch_cases
+
+    setting = Setting(name, 32)
+    theirs = torch_cases.count_parameters(torch_cases.network(setting))
+    assert keras_cases.count_parameters(setting) == theirs

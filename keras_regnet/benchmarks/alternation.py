@@ -1,79 +1,98 @@
-"""Timing of cases in turn, so that a machine whose speed drifts compares fairly."""
+"""Cases in turn, so that a machine whose speed drifts compares fairly."""
 
-import dataclasses
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from keras_regnet.benchmarks.comparison import Comparison
+
+Case = Callable[[], float]
+"""Does the work once and returns its seconds."""
+
+Builder = Callable[[], Case]
+"""Prepares a case: builds the network, exports it, opens the file."""
+
+_T = TypeVar("_T")
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """Seconds of our cases and of peers', taken in alternation.
+def take_turns(
+    cases: Mapping[str, Callable[[], _T]], rounds: int
+) -> dict[str, list[_T]]:
+    """Calls every case once a round, in turn.
 
-    Attributes:
-        title: What was timed.
-        seconds: Per case a number for each round.
-        peers: Names of the cases that are peers. Ratios are taken, round by round,
-            to the fastest of them in that round.
+    Args:
+        cases: What to call.
+        rounds: How often.
+
+    Returns:
+        Per case what the calls returned.
     """
-
-    title: str
-    seconds: Mapping[str, Sequence[float]]
-    peers: tuple[str, ...]
-
-    def ratios(self, name: str) -> list[float]:
-        """Seconds of a case over the fastest peer's, a number for each round."""
-        peers = [self.seconds[peer] for peer in self.peers]
-        if not peers:
-            return []
-        best = (min(times) for times in zip(*peers, strict=True))
-        return [
-            ours / peer for ours, peer in zip(self.seconds[name], best, strict=True)
-        ]
-
-    def to_dict(self) -> dict:
-        """Plain JSON types."""
-        return {
-            "title": self.title,
-            "seconds": {name: list(times) for name, times in self.seconds.items()},
-            "peers": list(self.peers),
-            "ratios": {name: self.ratios(name) for name in self.seconds},
-        }
-
-    def __str__(self) -> str:
-        lines = [self.title]
-        width = max(len(name) for name in self.seconds)
-        lines.append(f"  {'case':{width}}  median s   ratio to the best peer")
-        for name, times in self.seconds.items():
-            ratios = self.ratios(name)
-            ratio = (
-                f"{statistics.median(ratios):.2f} "
-                f"({min(ratios):.2f} to {max(ratios):.2f})"
-                if ratios
-                else "no peer installed"
-            )
-            lines.append(f"  {name:{width}}  {statistics.median(times):8.4f}   {ratio}")
-        return "\n".join(lines)
+    results: dict[str, list[_T]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, case in cases.items():
+            results[name].append(case())
+    return results
 
 
 def alternate(
     title: str,
-    cases: Mapping[str, Callable[[], float]],
-    peers: Sequence[str],
+    builders: Mapping[str, Builder],
+    peers: Mapping[str, Iterable[str]],
     rounds: int,
+    *,
+    optional: Iterable[str] = (),
+    absent: Mapping[str, str] | None = None,
+    setting: Mapping[str, Any] | None = None,
+    unit: str = "s",
 ) -> Comparison:
-    """Runs every case once a round, in turn.
+    """Prepares every case, warms it up with one call, and lets them take turns.
 
     Args:
-        title: What is timed.
-        cases: Functions that do the work once and return seconds. Each is called once
-            before the rounds, to warm up.
-        peers: Names of the cases to compare with.
+        title: What is measured.
+        builders: Per case a function that prepares it.
+        peers: Per column the cases that are one kind of peer; see `Comparison`.
         rounds: How often each case runs.
+        optional: Cases that may fail in preparation or warm-up (a compiler may be
+            missing); they are then named in the comparison as absent.
+        absent: Peers that are known not to be there, and why.
+        setting: Goes into the comparison.
+        unit: Of what the cases return.
     """
-    for case in cases.values():
-        case()
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(rounds):
-        for name, case in cases.items():
-            seconds[name].append(case())
-    return Comparison(title, seconds, tuple(peers))
+    absent = dict(absent or {})
+    optional = set(optional)
+    cases = {}
+    for name, builder in builders.items():
+        try:
+            case = builder()
+            case()
+        except Exception as error:
+            if name not in optional:
+                raise
+            absent[name] = reason(error)
+        else:
+            cases[name] = case
+    return Comparison(
+        title,
+        take_turns(cases, rounds),
+        present(peers, cases),
+        unit,
+        dict(setting or {}),
+        absent,
+    )
+
+
+def present(
+    peers: Mapping[str, Iterable[str]], cases: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """The columns of peers, with the cases that exist."""
+    cases = set(cases)
+    columns = {
+        column: tuple(name for name in names if name in cases)
+        for column, names in peers.items()
+    }
+    return {column: names for column, names in columns.items() if names}
+
+
+def reason(error: BaseException) -> str:
+    """An error as one short line."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:200].removesuffix(": ")

@@ -1,142 +1,108 @@
 """A training step: ours through `compile` and `fit`, timm's in eager torch."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import keras
-import numpy as np
-
-import keras_regnet
-from keras_regnet.benchmarks import peers
-from keras_regnet.benchmarks.alternation import Comparison, alternate
-
-_TIMM_NAMES = {
-    "RegNetX-200MF": "regnetx_002",
-    "RegNetX-3.2GF": "regnetx_032",
-    "RegNetY-400MF": "regnety_004",
-}
+from keras_regnet.benchmarks import fresh_process, keras_cases, torch_cases
+from keras_regnet.benchmarks.alternation import alternate
+from keras_regnet.benchmarks.comparison import Comparison
+from keras_regnet.benchmarks.resident_memory import peak_memory, resident_memory
+from keras_regnet.benchmarks.settings import Setting
 
 
 def training_step(
-    name: str,
-    image_size: int,
-    batch_size: int,
+    setting: Setting,
     rounds: int,
-    steps: int,
+    peers: Sequence[str] = ("timm",),
+    absent: Mapping[str, str] | None = None,
+    *,
     jit_compile: bool = False,
     stock_layers: bool = False,
+    kind: str = "train",
 ) -> Comparison:
     """Seconds of a training step of one network, SGD with Nesterov momentum.
 
+    Compiling is not counted: every case is warmed up.
+
     Args:
-        name: A network's canonical name.
-        image_size: Pixels along both sides.
-        batch_size: Images in a batch.
+        setting: The network, image and batch size. A precision other than float32
+            must be set in a fresh process: see `training_step_apart`.
         rounds: How often the cases alternate.
-        steps: Training steps that a case does in a round.
+        peers: `"timm"` for eager torch in both layouts, `"compile"` for torch.compile.
+        absent: Peers that are known not to be there, and why.
         jit_compile: Whether `compile(jit_compile=True)` is a case too.
         stock_layers: Whether the same network on `keras.layers.Conv2D(groups=...)` and
             `keras.layers.BatchNormalization` is a case too. On a CPU it takes minutes.
+        kind: Goes into the comparison's setting.
     """
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(batch_size, image_size, image_size, 3)).astype("float32")
-    labels = rng.integers(0, 1000, batch_size)
-
-    def ours(**arguments: Any) -> Callable[[], float]:
-        model = keras_regnet.RegNet(
-            name, input_shape=images.shape[1:], classifier_activation=None
-        )
-        return _fit(model, images, labels, steps, **arguments)
-
-    cases = {"keras_regnet, fit": ours()}
+    builders = {"keras_regnet, fit": partial(keras_cases.fit, setting)}
+    optional = []
     if jit_compile:
-        cases["keras_regnet, fit, jit_compile=True"] = ours(jit_compile=True)
-    if stock_layers:
-        cases["stock Keras layers, fit"] = _fit(
-            _with_stock_layers(name, images.shape[1:]), images, labels, 1
+        builders["keras_regnet, fit, jit_compile=True"] = partial(
+            keras_cases.fit, setting, jit_compile=True
         )
-    torch_cases = {}
-    if peers.timm() is not None and name in _TIMM_NAMES:
-        torch_cases = {
-            f"timm, {layout}": _torch_steps(name, images, labels, steps, layout)
-            for layout in ("contiguous", "channels_last")
-        }
-    return alternate(
-        f"training step, {name}, {image_size}x{image_size}, batch {batch_size}",
-        cases | torch_cases,
-        tuple(torch_cases),
-        rounds,
-    )
-
-
-def _fit(
-    model: keras.Model,
-    images: np.ndarray,
-    labels: np.ndarray,
-    steps: int,
-    **arguments: Any,
-) -> Callable[[], float]:
-    """A case: `fit` with all defaults over `steps` equal batches."""
-    import tensorflow as tf
-
-    data = tf.data.Dataset.from_tensors((images, labels)).repeat(steps)
-    model.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **arguments,
-    )
-
-    def case() -> float:
-        start = time.perf_counter()
-        model.fit(data, verbose=0)
-        return (time.perf_counter() - start) / steps
-
-    return case
-
-
-def _with_stock_layers(name: str, input_shape: tuple) -> keras.Model:
-    """The network with Keras' own layers in the place of ours."""
-    from keras_regnet.layers import conv_norm
-
-    class Conv2D(keras.layers.Conv2D):
-        def __init__(self, *args: Any, padding: str, **kwargs: Any) -> None:
-            super().__init__(*args, padding="same", **kwargs)
-
-    ours = conv_norm.GroupedConv2D, conv_norm.BatchNormalization
-    conv_norm.GroupedConv2D = Conv2D
-    conv_norm.BatchNormalization = keras.layers.BatchNormalization
+    if stock_layers:
+        # A subject of comparison, but no peer: it is to be seen how slow it is.
+        builders["stock Keras layers, fit"] = partial(keras_cases.stock_fit, setting)
+    columns = {}
+    if "timm" in peers:
+        columns["eager torch"] = [f"timm, {layout}" for layout in torch_cases.LAYOUTS]
+        for layout in torch_cases.LAYOUTS:
+            builders[f"timm, {layout}"] = partial(torch_cases.training, setting, layout)
+    if "compile" in peers:
+        columns["torch.compile"] = optional = ["timm, torch.compile"]
+        builders["timm, torch.compile"] = partial(
+            torch_cases.training, setting, "channels_last", compiled=True
+        )
     try:
-        return keras_regnet.RegNet(
-            name, input_shape=input_shape, classifier_activation=None
+        return alternate(
+            f"training step, {setting}",
+            builders,
+            columns,
+            rounds,
+            optional=optional,
+            absent=absent,
+            setting={**setting.fields(kind), "images": setting.batch_size},
         )
     finally:
-        conv_norm.GroupedConv2D, conv_norm.BatchNormalization = ours
+        keras_cases.free()
+        if columns:
+            torch_cases.free()
 
 
-def _torch_steps(
-    name: str, images: np.ndarray, labels: np.ndarray, steps: int, layout: str
-) -> Callable[[], float]:
-    """A case: timm's network in eager torch, the customary five lines a step."""
-    import torch
+def training_step_apart(
+    setting: Setting,
+    rounds: int,
+    peers: Sequence[str],
+    absent: Mapping[str, str] | None = None,
+    **options: Any,
+) -> tuple[Comparison, int, int]:
+    """`training_step` in a process of its own, in any precision.
 
-    memory_format = {
-        "contiguous": torch.contiguous_format,
-        "channels_last": torch.channels_last,
-    }[layout]
-    model = peers.timm().create_model(_TIMM_NAMES[name], pretrained=False).train()
-    model = model.to(memory_format=memory_format)
-    inputs = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
-    inputs = inputs.contiguous(memory_format=memory_format)
-    targets = torch.from_numpy(labels)
-    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, nesterov=True)
+    Returns:
+        The comparison; and in bytes what was resident before the networks were built,
+        and at the peak.
 
-    def case() -> float:
-        start = time.perf_counter()
-        for _ in range(steps):
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(model(inputs), targets).backward()
-            optimizer.step()
-        return (time.perf_counter() - start) / steps
+    Raises:
+        FreshProcessError: The process failed or was killed.
+    """
+    answer = fresh_process.call(
+        "keras_regnet.benchmarks.training_step:_answer",
+        {
+            "setting": setting.to_dict(),
+            "rounds": rounds,
+            "peers": list(peers),
+            "absent": dict(absent or {}),
+            **options,
+        },
+    )
+    return Comparison.from_dict(answer[0]), answer[1], answer[2]
 
-    return case
+
+def _answer(setting: dict, **arguments: Any) -> tuple[dict, int, int]:
+    made = Setting(**setting)
+    keras_cases.set_precision(made.precision)
+    before = resident_memory()
+    comparison = training_step(made, **arguments)
+    return comparison.to_dict(), before, peak_memory()

@@ -7,14 +7,9 @@ the kernel is chosen when the computation is traced:
 * *native*: the backend's own grouped convolution. On TensorFlow that is
   `tf.nn.conv2d` with a kernel of `C_in / groups` input channels (cuDNN on a GPU,
   oneDNN on a CPU).
-* *portable*: the channels are cut into slices, each slice is an ordinary convolution,
-  the results are joined. For XLA on a CPU, for TensorFlow without oneDNN, and for the
-  dtypes whose native gradient does not exist there. Narrow groups are merged to
-  slices of at least `MERGED_WIDTH` channels with a block-diagonal kernel: the zeros
-  cost less than many small kernels do. Measured forward and backward on 2 cores with
-  XLA, 16 x 7 x 7 x 368, group width 8: 6.0 ms one slice a group, 3.4 ms merged to 32,
-  4.8 ms merged to 64; 16 x 14 x 14 x 384, group width 16: 12.6, 10.9 and 14.5 ms; and
-  half the time to compile. From group width 32 on merging only costs.
+* *portable*: ordinary convolutions over slices of the channels, joined
+  (`grouped_conv_portable.py`). For XLA on a CPU, for TensorFlow without oneDNN, and
+  for the dtypes whose native gradient does not exist there.
 """
 
 from typing import Any
@@ -22,56 +17,9 @@ from typing import Any
 import keras
 from keras import ops
 
-MERGED_WIDTH = 32
-"""Input channels to which the portable form merges narrow groups."""
+from keras_regnet.layers.grouped_conv_portable import portable_grouped_convolution
 
 _PADDINGS = ("symmetric", "same", "valid")
-
-
-def portable_grouped_convolution(
-    inputs: Any,
-    kernel: Any,
-    strides: tuple[int, int],
-    padding: str,
-    dilation_rate: tuple[int, int],
-) -> Any:
-    """Grouped convolution as slices of ordinary convolutions.
-
-    Args:
-        inputs: Tensor of shape `(batch, height, width, channels)`.
-        kernel: Tensor of shape `(rows, columns, group_width, filters)`, the filters
-            ordered group by group, as in `keras.layers.Conv2D(groups=...)`.
-        strides: Strides along height and width.
-        padding: `"same"` or `"valid"`.
-        dilation_rate: Dilation along height and width.
-
-    Returns:
-        Tensor of shape `(batch, new_height, new_width, filters)`.
-    """
-    rows, columns, group_width, filters = kernel.shape
-    groups = inputs.shape[-1] // group_width
-    group_filters = filters // groups
-    merged = max(1, MERGED_WIDTH // group_width)
-    slices = []
-    for start in range(0, groups, merged):
-        count = min(merged, groups - start)
-        part = inputs[..., start * group_width : (start + count) * group_width]
-        weights = kernel[..., start * group_filters : (start + count) * group_filters]
-        if count > 1:
-            weights = ops.reshape(
-                weights, (rows, columns, 1, group_width, count, group_filters)
-            )
-            diagonal = ops.reshape(
-                ops.eye(count, dtype=weights.dtype), (1, 1, count, 1, count, 1)
-            )
-            weights = ops.reshape(
-                weights * diagonal,
-                (rows, columns, count * group_width, count * group_filters),
-            )
-        slices.append(
-            ops.conv(part, weights, strides, padding, "channels_last", dilation_rate)
-        )
-    return ops.concatenate(slices, axis=-1) if len(slices) > 1 else slices[0]
 
 
 def _plain_form_is_slow() -> bool:
@@ -118,9 +66,9 @@ def grouped_convolution(
 
         if tensorflow.native_is_right_here(inputs.dtype):
             return tensorflow.native_grouped_convolution(*arguments)
-        return portable_grouped_convolution(*arguments)
+        return portable_grouped_convolution(*arguments, tensorflow.inside_xla())
     if _plain_form_is_slow():
-        return portable_grouped_convolution(*arguments)
+        return portable_grouped_convolution(*arguments, True)
     return ops.conv(inputs, kernel, strides, padding, "channels_last", dilation_rate)
 
 

@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import subprocess
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_regnet.layers import GroupedConv2D, grouped_conv
+from keras_regnet.layers import GroupedConv2D
 from keras_regnet.layers import grouped_conv_tensorflow as kernel_file
+from keras_regnet.layers.grouped_conv_portable import portable_grouped_convolution
 from tests.layers import reference
 
 # channels, filters, groups: one group, groups below, at and above the merged width,
@@ -37,15 +39,19 @@ def test_equals_the_definition(channels, filters, groups, stride):
 
 @pytest.mark.parametrize(("channels", "filters", "groups"), SHAPES)
 @pytest.mark.parametrize("stride", [1, 2])
-def test_both_kernels_have_the_same_gradients(channels, filters, groups, stride):
-    layer, images = layer_and_input(channels, filters, groups, strides=stride)
+@pytest.mark.parametrize("size", [7, 8])
+def test_all_forms_have_the_same_gradients(channels, filters, groups, stride, size):
+    layer, images = layer_and_input(
+        channels, filters, groups, size=size, strides=stride
+    )
     images = tf.constant(images)
     kernel = tf.constant(layer.kernel.numpy())
     padding = "SAME" if stride == 1 else "VALID"
     results = []
     for function in (
         kernel_file.native_grouped_convolution,
-        grouped_conv.portable_grouped_convolution,
+        portable_grouped_convolution,
+        functools.partial(portable_grouped_convolution, compiled_by_xla=True),
     ):
         with tf.GradientTape() as tape:
             tape.watch([images, kernel])
@@ -54,8 +60,9 @@ def test_both_kernels_have_the_same_gradients(channels, filters, groups, stride)
             )
             loss = tf.reduce_sum(tf.sin(outputs))
         results.append([outputs, *tape.gradient(loss, [images, kernel])])
-    for native, portable in zip(*results, strict=True):
+    for native, portable, compiled in zip(*results, strict=True):
         np.testing.assert_allclose(native, portable, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(native, compiled, rtol=1e-4, atol=1e-4)
 
 
 def test_dilation_equals_the_definition():
@@ -162,6 +169,7 @@ import json, sys
 import keras, numpy as np, tensorflow as tf
 import keras_regnet
 from keras_regnet.layers import grouped_conv_tensorflow as kernel_file
+from keras_regnet.layers.grouped_conv_portable import portable_grouped_convolution
 keras.utils.set_random_seed(3)
 model = keras_regnet.RegNetY(depth=3, w0=16, wa=16, wm=2.0, group_width=8,
                              input_shape=(32, 32, 3), classes=4)
