@@ -1,13 +1,13 @@
 import inspect
-import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import keras_regnet
 from keras_regnet import applications
 from keras_regnet.applications import RegNetX002, RegNetY320
+from tests.test_package import run_python
 
 # The signature in tf.keras 2.15, applications/regnet.py.
 SIGNATURE = {
@@ -53,12 +53,21 @@ def test_weights_of_imagenet_are_refused_with_what_works():
         RegNetY320()
 
 
-def test_decode_predictions_names_classes(tmp_path):
-    """With a class index in Keras' cache, the file that Keras itself downloads."""
-    keras_home = Path.home() / ".keras/models/imagenet_class_index.json"
-    if not keras_home.exists():
-        pytest.skip("the ImageNet class index is not in Keras' cache")
-    names = json.loads(keras_home.read_text())
-    row = np.zeros((1, 1000))
-    row[0, 285] = 1
-    assert keras_regnet.applications.decode_predictions(row)[0][0][1] == names["285"][1]
+DECODE = """
+import numpy as np
+from keras_regnet.applications import decode_predictions
+row = np.zeros((1, 1000))
+row[0, [285, 3]] = 0.75, 0.25
+print(decode_predictions(row, top=2))
+"""
+
+
+@pytest.mark.real_data
+def test_decode_predictions_names_classes():
+    """With the class index in Keras' cache, the file that Keras itself downloads."""
+    home = Path(os.environ.get("KERAS_REGNET_TEST_DATA", "/nowhere"), "keras_home")
+    if not home.is_dir():
+        pytest.skip("KERAS_REGNET_TEST_DATA names no folder with keras_home/")
+    printed = run_python(DECODE, KERAS_HOME=str(home))
+    assert "Egyptian_cat" in printed
+    assert printed.index("Egyptian_cat") < printed.index("tiger_shark")
