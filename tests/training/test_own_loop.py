@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 import keras_regnet
-from keras_regnet.training import SGD
 
 
 def test_own_loop():
@@ -23,7 +22,7 @@ def test_own_loop():
         classifier_activation=None,
         include_preprocessing=True,
     )
-    optimizer = SGD(learning_rate=0.02, weight_decay=5e-5)
+    optimizer = keras_regnet.optimizers.SGD(learning_rate=0.02, weight_decay=5e-5)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     @tf.function
