@@ -11,7 +11,7 @@ XLA's gradients of a strided convolution on a CPU are slow: transposes of the wh
 input, and a convolution over an input spread with zeros. There a 3x3 convolution with
 stride 2 becomes a 2x2 one without stride over the four phases of the pixels, stacked as
 channels: 32 x 112 x 112 x 24 takes 36 ms for 122 ms, 32 x 56 x 56 x 56 18 ms for 24 ms,
-a RegNetX-200MF's training step a sixth less. Without XLA that only costs.
+and a RegNetX-200MF's training step 0.55 s for 0.58 s. Without XLA that only costs.
 """
 
 from typing import Any

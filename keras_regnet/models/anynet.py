@@ -16,9 +16,6 @@ from keras_regnet.layers import (
 )
 from keras_regnet.preprocessing import channel_statistics, normalization_layer
 
-_STEMS = {"simple": (3, 2), "small": (3, 1), "resnet": (7, 2)}
-"""Kernel size and stride of the stem's convolution."""
-
 _DEFAULT_SIZE = 224
 
 
@@ -112,12 +109,17 @@ def AnyNet(
     x = inputs
     if include_preprocessing:
         x = normalization_layer(*channel_statistics(inputs.shape[-1]))(x)
-    kernel_size, stride = _STEMS[parameters.stem]
+    stride = parameters.stem_stride
     common = {"dtype": policy, "synchronized": synchronized_batch_norm}
+    pooled = parameters.stem == "resnet"
     x = ConvNormActivation(
-        parameters.stem_width, kernel_size, strides=stride, name="stem", **common
+        parameters.stem_width,
+        kernel_size=7 if pooled else 3,
+        strides=stride // 2 if pooled else stride,
+        name="stem",
+        **common,
     )(x)
-    if parameters.stem == "resnet":
+    if pooled:
         # Its input is not negative, so that zeros are as good as minus infinity.
         x = keras.layers.ZeroPadding2D(
             1, data_format="channels_last", dtype=policy, name="stem_pad"
@@ -125,7 +127,6 @@ def AnyNet(
         x = keras.layers.MaxPooling2D(
             3, 2, data_format="channels_last", dtype=policy, name="stem_pool"
         )(x)
-        stride *= 2
     maps = {_level(stride): x}
 
     blocks = list(parameters.blocks())

@@ -99,7 +99,7 @@ def test_names_and_paths_are_those_agreed():
     assert model.get_layer("s2_b2").output.shape == (None, 4, 4, 24)
 
 
-def test_summary_is_short_and_expands(capsys):
+def test_summary_is_short_and_expands():
     model = small()
     lines = []
     model.summary(print_fn=lines.append)
