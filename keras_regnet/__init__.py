@@ -2,6 +2,7 @@
 
 - Networks: `RegNetX`, `RegNetY`, `RegNet`, `AnyNet`; `keras_regnet.applications` has
   the 24 published ones under the names of Keras 2.
+- `inference_function`: a model with its weights fixed, for single images.
 - A network as numbers: `RegNetParameters`, `AnyNetParameters`, `Stage`, `variant`,
   `complexity`; more in `keras_regnet.architecture`.
 - Layers for models of your own: `keras_regnet.layers`.
@@ -27,7 +28,13 @@ from keras_regnet.architecture import (
     complexity,
     variant,
 )
-from keras_regnet.models import AnyNet, RegNet, RegNetX, RegNetY
+from keras_regnet.models import (
+    AnyNet,
+    RegNet,
+    RegNetX,
+    RegNetY,
+    inference_function,
+)
 from keras_regnet.version import __version__
 
 __all__ = [
@@ -42,6 +49,7 @@ __all__ = [
     "applications",
     "architecture",
     "complexity",
+    "inference_function",
     "layers",
     "optimizers",
     "preprocessing",

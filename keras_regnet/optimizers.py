@@ -13,6 +13,13 @@ import keras
 from keras import ops
 
 
+def _resource(variable: Any) -> Any:
+    """TensorFlow's handle of a Keras or TensorFlow variable."""
+    if isinstance(variable, keras.Variable):
+        variable = variable.value
+    return variable.handle
+
+
 @keras.saving.register_keras_serializable("keras_regnet")
 class SGD(keras.optimizers.Optimizer):
     """Momentum with coupled weight decay, in torch's form.
@@ -84,8 +91,14 @@ class SGD(keras.optimizers.Optimizer):
         )
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Moves one variable; the class says how."""
-        if keras.backend.backend() == "tensorflow":
+        """Moves one variable; the class says how.
+
+        On TensorFlow with one replica, decay aside, it is one operation instead of
+        seven: `ResourceApplyMomentum` is torch's form. It takes 1.4 ms of the 36 ms of
+        a step of RegNetX32 (32 x 32, batch 128, 2 cores, 129 variables).
+        """
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        if on_tensorflow:
             import tensorflow as tf
 
             if isinstance(gradient, tf.IndexedSlices):
@@ -97,6 +110,16 @@ class SGD(keras.optimizers.Optimizer):
         if self.decays[index]:
             decay = ops.cast(self.decays[index], dtype)
             gradient = ops.add(gradient, ops.multiply(decay, variable))
+        if self.momentum and on_tensorflow and not tf.distribute.has_strategy():
+            tf.raw_ops.ResourceApplyMomentum(
+                var=_resource(variable),
+                accum=_resource(self.velocities[index]),
+                lr=learning_rate,
+                grad=gradient,
+                momentum=ops.cast(self.momentum, dtype),
+                use_nesterov=self.nesterov,
+            )
+            return
         if self.momentum:
             momentum = ops.cast(self.momentum, dtype)
             velocity = ops.add(ops.multiply(momentum, self.velocities[index]), gradient)

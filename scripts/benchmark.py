@@ -38,8 +38,8 @@ flags.DEFINE_integer(
 flags.DEFINE_list(
     "precision",
     ["float32"],
-    "float32, bfloat16 (TensorFlow's own rewrite of the graph against torch's "
-    "autocast), or both, comma separated.",
+    "float32, bfloat16 (Keras' mixed_bfloat16 against torch's autocast), or both, "
+    "comma separated.",
 )
 flags.DEFINE_bool(
     "jit_compile", False, "Measure our networks under XLA too; compiling takes a while."

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
-from keras_regnet.benchmarks import fresh_process, keras_cases, torch_cases
+from keras_regnet.benchmarks import keras_cases, torch_cases
 from keras_regnet.benchmarks.alternation import Builder, alternate
 from keras_regnet.benchmarks.comparison import Comparison
 from keras_regnet.benchmarks.settings import Setting
@@ -21,8 +20,7 @@ def inference(
     """Seconds to the logits of one batch.
 
     Args:
-        setting: The network, image and batch size; a precision other than float32 must
-            be set in a fresh process: see `inference_apart`.
+        setting: The network, image and batch size, and precision.
         rounds: How often the cases alternate.
         peers: Of `peers.PEERS`. torchvision and onnxruntime take part in float32.
         absent: Peers that are known not to be there, and why.
@@ -82,30 +80,3 @@ def inference(
         keras_cases.free()
         if columns:
             torch_cases.free()
-
-
-def inference_apart(
-    setting: Setting,
-    rounds: int,
-    peers: Sequence[str],
-    absent: Mapping[str, str] | None = None,
-    **options: Any,
-) -> Comparison:
-    """`inference` in a process of its own, in any precision."""
-    answer = fresh_process.call(
-        "keras_regnet.benchmarks.inference:_answer",
-        {
-            "setting": setting.to_dict(),
-            "rounds": rounds,
-            "peers": list(peers),
-            "absent": dict(absent or {}),
-            **options,
-        },
-    )
-    return Comparison.from_dict(answer)
-
-
-def _answer(setting: dict, **arguments: Any) -> dict:
-    made = Setting(**setting)
-    keras_cases.set_precision(made.precision)
-    return inference(made, **arguments).to_dict()

@@ -73,7 +73,6 @@ def keras_process(setting: dict) -> tuple[int, int]:
     from keras_regnet.benchmarks import keras_cases
 
     made = Setting(**setting)
-    keras_cases.set_precision(made.precision)
     tf.constant(made.batch()[0])  # starts the runtime
     before = resident_memory()
     keras_cases.fit(made)()

@@ -23,8 +23,8 @@ class Setting:
         network: A name; becomes the canonical one.
         image_size: Pixels along both sides.
         batch_size: Images in a batch.
-        precision: `"float32"`, or `"bfloat16"` for TensorFlow's own rewrite of the
-            graph against torch's autocast.
+        precision: `"float32"`, or `"bfloat16"` for Keras' mixed_bfloat16 against
+            torch's autocast.
         steps: Steps of a case in a round; None for a number by the network's size.
 
     Raises:

@@ -7,11 +7,11 @@ from keras_regnet.architecture import canonical_name
 from keras_regnet.benchmarks import import_time, start_up
 from keras_regnet.benchmarks.comparison import Comparison
 from keras_regnet.benchmarks.growth import growth
-from keras_regnet.benchmarks.inference import inference, inference_apart
+from keras_regnet.benchmarks.inference import inference
 from keras_regnet.benchmarks.input_pipeline import input_pipeline
 from keras_regnet.benchmarks.memory import memory
 from keras_regnet.benchmarks.settings import Setting
-from keras_regnet.benchmarks.training_step import training_step, training_step_apart
+from keras_regnet.benchmarks.training_step import training_step
 
 # network: image size, batch size of training
 _NETWORKS = {
@@ -94,21 +94,21 @@ class Options:
 def _train(options: Options) -> Iterator[Comparison]:
     peers = options.peers_of("timm", "compile")
     for setting in options.settings():
-        arguments = {
-            "jit_compile": options.jit_compile,
-            "stock_layers": options.stock_layers,
-        }
-        if setting.precision == "float32":
-            yield training_step(setting, options.rounds, *peers, **arguments)
-        else:
-            yield training_step_apart(setting, options.rounds, *peers, **arguments)[0]
+        yield training_step(
+            setting,
+            options.rounds,
+            *peers,
+            jit_compile=options.jit_compile,
+            stock_layers=options.stock_layers,
+        )
 
 
 def _infer(options: Options) -> Iterator[Comparison]:
     peers = options.peers_of("timm", "compile", "torchvision", "onnxruntime")
     for setting in options.settings(_INFERENCE_BATCHES):
-        measure = inference if setting.precision == "float32" else inference_apart
-        yield measure(setting, options.rounds, *peers, jit_compile=options.jit_compile)
+        yield inference(
+            setting, options.rounds, *peers, jit_compile=options.jit_compile
+        )
 
 
 def _input(options: Options) -> Iterator[Comparison]:

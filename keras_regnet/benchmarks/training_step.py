@@ -26,8 +26,7 @@ def training_step(
     Compiling is not counted: every case is warmed up.
 
     Args:
-        setting: The network, image and batch size. A precision other than float32
-            must be set in a fresh process: see `training_step_apart`.
+        setting: The network, image and batch size, and precision.
         rounds: How often the cases alternate.
         peers: `"timm"` for eager torch in both layouts, `"compile"` for torch.compile.
         absent: Peers that are known not to be there, and why.
@@ -78,7 +77,7 @@ def training_step_apart(
     absent: Mapping[str, str] | None = None,
     **options: Any,
 ) -> tuple[Comparison, int, int]:
-    """`training_step` in a process of its own, in any precision.
+    """`training_step` in a process of its own, and what memory it took.
 
     Returns:
         The comparison; and in bytes what was resident before the networks were built,
@@ -102,7 +101,6 @@ def training_step_apart(
 
 def _answer(setting: dict, **arguments: Any) -> tuple[dict, int, int]:
     made = Setting(**setting)
-    keras_cases.set_precision(made.precision)
     before = resident_memory()
     comparison = training_step(made, **arguments)
     return comparison.to_dict(), before, peak_memory()

@@ -284,9 +284,15 @@ def _source(config: DataConfig) -> Source:
 
 
 def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Fixes the order and how several workers share it, and prefetches."""
+    """Fixes the order and how several workers share it, and prefetches.
+
+    Without autotuning: a map then works on all cores, which is as fast (measured with
+    JPEGs and with arrays). The autotuner's thread looks for the end of an epoch at
+    doubling intervals of up to a minute, and the one who waits is the next epoch.
+    """
     options = tf.data.Options()
     options.deterministic = True
+    options.autotune.enabled = False
     policy = tf.data.experimental.AutoShardPolicy.DATA
     options.experimental_distribute.auto_shard_policy = policy
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)

@@ -86,6 +86,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 return ops.full((inputs.shape[-1],), default, "float32")
             return ops.cast(variable, "float32")
 
+        if training and batch_norm_tensorflow.kernel_is_slow(inputs):
+            inputs = ops.cast(inputs, "float32")
         outputs, mean, variance = batch_norm_tensorflow.fused_batch_norm(
             inputs,
             parameter(self.gamma, 1.0),
@@ -94,9 +96,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             parameter(self.moving_variance, 1.0),
             self.epsilon,
             training,
+            self.momentum,
         )
         if training:
-            self._update(mean, variance)
+            self._assign(mean, variance)
         return ops.cast(outputs, self.compute_dtype)
 
     def _call_general(self, inputs: Any, training: bool, mask: Any) -> Any:
@@ -152,9 +155,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return mean, variance, count
 
     def _update(self, mean: Any, variance: Any) -> None:
+        """Averages a batch's statistics into the running ones."""
+        old = self.moving_mean, self.moving_variance
+        self._assign(
+            *(
+                variable * self.momentum
+                + ops.cast(new, variable.dtype) * (1.0 - self.momentum)
+                for variable, new in zip(old, (mean, variance), strict=True)
+            )
+        )
+
+    def _assign(self, mean: Any, variance: Any) -> None:
+        """Sets the running statistics."""
         for variable, new in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),
         ):
-            new = ops.stop_gradient(ops.cast(new, variable.dtype))
-            variable.assign(variable * self.momentum + new * (1.0 - self.momentum))
+            variable.assign(ops.stop_gradient(ops.cast(new, variable.dtype)))

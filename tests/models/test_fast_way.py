@@ -14,20 +14,20 @@ import tensorflow as tf
 import keras_regnet
 
 
-def compiled(factory, **arguments):
-    model = factory(
-        depth=4,
-        w0=16,
-        wa=16,
-        wm=2.0,
-        group_width=8,
-        input_shape=(32, 32, 3),
-        classes=5,
-        classifier_activation=None,
-        **arguments,
-    )
+def compiled(factory, optimizer=None, **arguments):
+    settings = {
+        "depth": 4,
+        "w0": 16,
+        "wa": 16,
+        "wm": 2.0,
+        "group_width": 8,
+        "input_shape": (32, 32, 3),
+        "classes": 5,
+        "classifier_activation": None,
+    }
+    model = factory(**(settings | arguments))
     model.compile(
-        keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        optimizer or keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
@@ -71,6 +71,45 @@ def test_a_step_of_fit_has_one_kernel_per_layer(kind):
     # The stem and the strided grouped convolutions are padded, nothing else is.
     strided = [layer for layer in model.layers if getattr(layer, "strides", 1) == 2]
     assert found["Pad"] == len(strided)
+
+
+def test_the_kernel_averages_the_running_statistics():
+    """Per layer two values are set and nothing else is computed for them."""
+    model = compiled(keras_regnet.RegNetX, keras_regnet.optimizers.SGD(0.1))
+    graph = training_graph(model)
+    kernels = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
+    fused = [o for o in graph.get_operations() if o.type == "FusedBatchNormV3"]
+    assert len(fused) == len(kernels)
+    for operation in fused:
+        factor = operation.get_attr("exponential_avg_factor")
+        assert factor == pytest.approx(0.1)
+        for statistic in operation.outputs[1:3]:
+            (reader,) = statistic.consumers()
+            assert reader.type == "StopGradient"  # which costs nothing
+            assert [o.type for o in reader.outputs[0].consumers()] == [
+                "AssignVariableOp"
+            ]
+
+
+def test_our_optimizer_is_one_operation_for_each_variable():
+    model = compiled(keras_regnet.RegNetX, keras_regnet.optimizers.SGD(0.1))
+    found = counts(training_graph(model))
+    assert found["ResourceApplyMomentum"] == len(model.trainable_variables)
+    assert found["AssignSubVariableOp"] == 0
+
+
+def test_bfloat16_normalises_in_float32_where_its_kernel_is_slow():
+    """Channels that are no multiple of 16: oneDNN has no vectorised bfloat16 kernel."""
+    model = compiled(keras_regnet.RegNetX, w0=24, dtype="mixed_bfloat16")
+    fused = [
+        operation
+        for operation in training_graph(model).get_operations()
+        if operation.type == "FusedBatchNormV3"
+    ]
+    kinds = {(o.inputs[0].shape[-1] % 16, o.get_attr("T")) for o in fused}
+    widths = {operation.inputs[0].shape[-1] for operation in fused}
+    assert {width % 16 == 0 for width in widths} == {True, False}, widths
+    assert kinds == {(0, tf.bfloat16), (8, tf.float32)}
 
 
 def test_the_count_sees_what_stock_layers_do():

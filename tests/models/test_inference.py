@@ -1,0 +1,60 @@
+"""inference_function: the same outputs, from constants of the graph."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_regnet
+
+
+def small(**arguments):
+    keras.utils.set_random_seed(0)
+    return keras_regnet.RegNetY(
+        depth=2,
+        w0=16,
+        wa=16,
+        wm=2.0,
+        group_width=8,
+        input_shape=(None, None, 3),
+        classes=5,
+        **arguments,
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_outputs_are_the_models(dtype):
+    model = small(dropout=0.5, dtype=dtype)
+    infer = keras_regnet.inference_function(model)
+    for shape in ((1, 32, 32, 3), (3, 40, 33, 3)):
+        images = np.random.default_rng(0).normal(size=shape).astype("float32")
+        expected = tf.function(lambda x: model(x, training=False))(images)
+        # Constant weights let TensorFlow fold the normalisation into them.
+        tolerance = 1e-5 if dtype == "float32" else 2e-2
+        np.testing.assert_allclose(infer(images), expected, atol=tolerance)
+
+
+def test_weights_are_those_of_the_moment_it_was_made():
+    model = small()
+    images = np.ones((1, 32, 32, 3), "float32")
+    infer = keras_regnet.inference_function(model)
+    before = infer(images).numpy()
+    for variable in model.trainable_variables:
+        variable.assign(variable + 0.1)
+    np.testing.assert_array_equal(infer(images), before)
+    again = keras_regnet.inference_function(model)(images).numpy()
+    assert np.abs(again - before).max() > 1e-3
+
+
+def test_no_variable_is_read():
+    infer = keras_regnet.inference_function(small())
+    graph = infer.get_concrete_function(tf.zeros((1, 32, 32, 3))).graph
+    kinds = {operation.type for operation in graph.get_operations()}
+    assert "Conv2D" in kinds
+    assert not kinds & {"ReadVariableOp", "AssignVariableOp"}
+
+
+def test_a_model_that_is_not_built_is_refused():
+    model = keras.Sequential([keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"built.*Received: model=<Sequential"):
+        keras_regnet.inference_function(model)
