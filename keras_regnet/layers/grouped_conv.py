@@ -18,7 +18,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_regnet.layers.grouped_conv_portable import portable_grouped_convolution
+from keras_regnet.layers.grouped_conv_portable import (
+    pointwise_convolution,
+    portable_grouped_convolution,
+)
 
 _PADDINGS = ("symmetric", "same", "valid")
 
@@ -59,13 +62,18 @@ def grouped_convolution(
         Tensor of shape `(batch, new_height, new_width, filters)`.
     """
     arguments = (inputs, kernel, strides, padding, dilation_rate)
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    if on_tensorflow:
+        from keras_regnet.layers import grouped_conv_tensorflow as tensorflow
     if inputs.shape[-1] == kernel.shape[2]:
+        if tuple(kernel.shape[:2]) == (1, 1) and (
+            on_tensorflow and tensorflow.inside_xla_on_cpu()
+        ):
+            return pointwise_convolution(inputs, kernel, strides)
         return ops.conv(
             inputs, kernel, strides, padding, "channels_last", dilation_rate
         )
-    if keras.backend.backend() == "tensorflow":
-        from keras_regnet.layers import grouped_conv_tensorflow as tensorflow
-
+    if on_tensorflow:
         if tensorflow.native_is_right_here(inputs.dtype):
             return tensorflow.native_grouped_convolution(*arguments)
         return portable_grouped_convolution(*arguments, tensorflow.inside_xla())

@@ -74,6 +74,28 @@ def portable_grouped_convolution(
     return ops.concatenate(slices, axis=-1) if len(slices) > 1 else slices[0]
 
 
+def pointwise_convolution(inputs: Any, kernel: Any, strides: tuple[int, int]) -> Any:
+    """An ordinary 1x1 convolution, channels last, as a product of two matrices.
+
+    XLA on a CPU transposes whole tensors for a convolution's gradients and not for a
+    product's: a training step of RegNetX32 (32 x 32, batch 128) takes 44 ms for 54 ms.
+    Without XLA it is as fast as the convolution.
+
+    Args:
+        inputs: Tensor of shape `(batch, height, width, channels)`.
+        kernel: Tensor of shape `(1, 1, channels, filters)`.
+        strides: Strides along height and width.
+
+    Returns:
+        Tensor of shape `(batch, new_height, new_width, filters)`.
+    """
+    if tuple(strides) != (1, 1):
+        inputs = inputs[:, :: strides[0], :: strides[1]]
+    channels, filters = kernel.shape[2:]
+    outputs = ops.matmul(ops.reshape(inputs, (-1, channels)), kernel[0, 0])
+    return ops.reshape(outputs, (*ops.shape(inputs)[:3], filters))
+
+
 def _block_diagonal(kernel: Any, count: int) -> Any:
     """The ungrouped kernel, zeros included, that does what `count` groups do."""
     rows, columns, width, filters = kernel.shape

@@ -23,6 +23,11 @@ def inside_xla() -> bool:
     return control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
+def inside_xla_on_cpu() -> bool:
+    """Whether the code being traced will be compiled by XLA for a CPU."""
+    return inside_xla() and not tf.config.get_visible_devices("GPU")
+
+
 @functools.cache
 def cpu_has_native_gradient(dtype: str) -> bool:
     """Whether this TensorFlow differentiates a grouped convolution on its CPU.

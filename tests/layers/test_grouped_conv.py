@@ -143,6 +143,28 @@ def test_xla_computes_the_same():
     np.testing.assert_allclose(compiled, layer(images), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("strides", [1, 2, (1, 2)])
+@pytest.mark.parametrize("size", [7, 8])
+def test_a_pointwise_convolution_is_a_matrix_product_under_xla(size, strides):
+    layer = GroupedConv2D(6, 1, strides=strides)
+    images = np.random.default_rng(0).normal(size=(2, size, size + 1, 8))
+    images = tf.constant(images.astype("float32"))
+    layer.build(images.shape)
+    assert traced_operations(layer, images, jit_compile=True).count("Conv2D") == 0
+    assert traced_operations(layer, images).count("Conv2D") == 1
+
+    def gradients(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images)
+            loss = tf.reduce_sum(tf.sin(outputs))
+        return outputs, *tape.gradient(loss, [images, layer.kernel.value])
+
+    compiled = tf.function(gradients, jit_compile=True)(images)
+    for mine, expected in zip(compiled, gradients(images), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_probe_agrees_with_what_is_known_of_this_tensorflow():
     assert kernel_file.cpu_has_native_gradient("float32")
     assert not kernel_file.cpu_has_native_gradient("float64")
