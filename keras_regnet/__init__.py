@@ -5,6 +5,9 @@
 - `inference_function`: a model with its weights fixed, for single images.
 - A network as numbers: `RegNetParameters`, `AnyNetParameters`, `Stage`, `variant`,
   `complexity`; more in `keras_regnet.architecture`.
+- Pretrained weights: `weights=` of the networks, `list_weights`, and what they expect
+  of images, `preprocessing_for`; reading other libraries' files and writing them back:
+  `keras_regnet.weights`.
 - Layers for models of your own: `keras_regnet.layers`.
 - `keras_regnet.optimizers.SGD`: momentum and weight decay in torch's form.
 - Data pipelines and training: `keras_regnet.data`, `keras_regnet.training`, imported by
@@ -20,6 +23,7 @@ from keras_regnet import (
     layers,
     optimizers,
     preprocessing,
+    weights,
 )
 from keras_regnet.architecture import (
     AnyNetParameters,
@@ -36,6 +40,8 @@ from keras_regnet.models import (
     inference_function,
 )
 from keras_regnet.version import __version__
+from keras_regnet.weights import list_weights
+from keras_regnet.weights.preprocessing import preprocessing_for
 
 __all__ = [
     "AnyNet",
@@ -51,7 +57,10 @@ __all__ = [
     "complexity",
     "inference_function",
     "layers",
+    "list_weights",
     "optimizers",
     "preprocessing",
+    "preprocessing_for",
     "variant",
+    "weights",
 ]

@@ -5,7 +5,10 @@ Who comes from there changes one import::
     from keras_regnet.applications import RegNetX002
 
 What differs is that these networks are right: symmetric padding, the mean and standard
-deviation in the preprocessing, `classifier_activation` applied.
+deviation in the preprocessing, `classifier_activation` applied. Hence `"imagenet"` are
+other weights. Those of Keras 2 belong to its own graph, which is to be had too:
+`keras_regnet.RegNet("RegNetX002", weights="keras_applications", padding="same",
+include_preprocessing=True)`. It gave logits whatever `classifier_activation` was.
 """
 
 from typing import Any
@@ -23,8 +26,10 @@ Args:
     include_top: Whether the model ends in the classifier.
     include_preprocessing: Whether the model takes pixels of 0 to 255 and scales and
         normalises them itself.
-    weights: None for a random initialisation, or a path. `"imagenet"`, the default of
-        Keras 2, raises an error in this version.
+    weights: `"imagenet"`: the official ones, as timm publishes them, which is not the
+        file of Keras 2. Also the name of another published set, see
+        `keras_regnet.list_weights`, the path of a file, or None for a random
+        initialisation.
     input_tensor: A Keras tensor to use as the input.
     input_shape: `(height, width, channels)`.
     pooling: Without the classifier: None, `"avg"` or `"max"`.
@@ -35,7 +40,8 @@ Returns:
     A functional `keras.Model`.
 
 Raises:
-    ValueError: An argument is impossible, or `weights="imagenet"`.
+    ValueError: An argument is impossible.
+    OSError: The download failed.
 """
 
 
@@ -54,12 +60,6 @@ def _application(variant: str) -> Any:
         classes: int = 1000,
         classifier_activation: Any = "softmax",
     ) -> keras.Model:
-        if weights == "imagenet":
-            raise ValueError(
-                "Pretrained weights are not part of this version. For a random "
-                f"initialisation: {function_name}(weights=None). "
-                "Received: weights='imagenet'"
-            )
         return RegNet(
             variant,
             name=model_name,

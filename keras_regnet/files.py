@@ -36,3 +36,15 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes UTF-8 text to `path`, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def keras_home() -> Path:
+    """The folder in which Keras keeps its cache: KERAS_HOME, by default `~/.keras`.
+
+    Keras has no public function for it; the rule is that of `keras.utils.get_file`.
+    """
+    home = os.environ.get("KERAS_HOME")
+    if home:
+        return Path(home).expanduser()
+    base = Path.home()
+    return (base if os.access(base, os.W_OK) else Path("/tmp")) / ".keras"

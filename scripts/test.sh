@@ -2,7 +2,7 @@
 # Runs the linter and the tests, after installing what they need.
 #
 #   ./scripts/test.sh           no network, torch or further data needed (minutes)
-#   ./scripts/test.sh --all     and the peers (torch, timm), the other Keras backends
+#   ./scripts/test.sh --all     and the peers (torch, timm, Keras 2), other backends
 #                               and the real data, where they can be had
 #   ./scripts/test.sh --slow    and what takes long
 #
@@ -28,7 +28,7 @@ install_peers() {
         { say "installing torch and timm" &&
             "${pip[@]}" 'torch==2.13.0' &&
             "${pip[@]}" --no-deps 'timm==1.0.31' 'torchvision==0.28.0' &&
-            "${pip[@]}" huggingface-hub safetensors pyyaml pillow; } ||
+            "${pip[@]}" pyyaml; } ||
         say "torch and timm cannot be had here; their tests will skip"
     "$python" -c 'import jax' 2>/dev/null ||
         { say "installing jax" && "${pip[@]}" jax; } ||
@@ -38,6 +38,22 @@ install_peers() {
         { say "unpacking the oldest Keras that setup.cfg allows" &&
             "${pip[@]}" --no-deps --target "$KERAS_REGNET_OLDEST_KERAS" 'keras==3.12.0'; } ||
         say "the oldest Keras cannot be had here; its tests will skip"
+    export KERAS_REGNET_TF_KERAS_PYTHON=$environment/tf_keras/bin/python
+    "$KERAS_REGNET_TF_KERAS_PYTHON" -c 'import importlib.metadata as m
+m.version("tf_keras")' 2>/dev/null ||
+        { say "installing tf_keras into an environment of its own" && install_tf_keras; } ||
+        { say "tf_keras cannot be had here; its tests will skip" &&
+            unset KERAS_REGNET_TF_KERAS_PYTHON; }
+}
+
+# Keras 2, which must not stand beside Keras 3, with the TensorFlow that is there.
+install_tf_keras() {
+    local print_site='import sysconfig; print(sysconfig.get_path("purelib"))'
+    local other=$environment/tf_keras
+    "$python" -m venv --clear --without-pip "$other" &&
+        "$python" -c "$print_site" >"$("$other/bin/python" -c "$print_site")/main.pth" &&
+        "$python" -m pip --quiet --disable-pip-version-check --python "$other/bin/python" \
+            install --no-deps 'tf_keras==2.21.0'
 }
 
 marks='not peers and not real_data and not backends and not slow'

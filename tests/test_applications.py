@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_regnet import applications
-from keras_regnet.applications import RegNetX002, RegNetY320
+from keras_regnet.applications import RegNetX002
 from tests.test_package import run_python
 
 # The signature in tf.keras 2.15, applications/regnet.py.
@@ -46,11 +46,6 @@ def test_builds_with_preprocessing_inside():
     np.testing.assert_array_equal(applications.preprocess_input(images), images)
     vector = RegNetX002(include_top=False, weights=None, pooling="avg")
     assert vector.output_shape == (None, 368)
-
-
-def test_weights_of_imagenet_are_refused_with_what_works():
-    with pytest.raises(ValueError, match=r"RegNetY320\(weights=None\)"):
-        RegNetY320()
 
 
 DECODE = """

@@ -137,6 +137,27 @@ def test_a_missing_package_names_its_extra():
         require("a_package_that_is_not_there", "plots")
 
 
+def test_what_is_required_is_in_the_extra_that_the_error_names():
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg")
+    extras = config["options.extras_require"]
+    others = {"absl": "absl-py", "PIL": "pillow", "sklearn": "scikit-learn"}
+    found = set()
+    for path in (ROOT / "keras_regnet").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            function = getattr(node, "func", None)
+            name = getattr(function, "id", getattr(function, "attr", None))
+            if name == "require" and len(node.args) == 2:
+                module, extra = (argument.value for argument in node.args)
+                module = module.partition(".")[0]
+                declared = extras[extra].replace("-", "_")
+                assert others.get(module, module).replace("-", "_") in declared, path
+                found.add(extra)
+    assert found == {"plots", "train", "weights", "torch"}
+    for extra in ("test", "all"):
+        assert "%(train)s" in extras[extra] and "%(weights)s" in extras[extra]
+
+
 USE = """
 import pathlib, sys
 import keras, keras_regnet, numpy as np, tensorflow as tf

@@ -1,8 +1,7 @@
 """Any network of the paper's design spaces as a functional Keras model."""
 
 import os
-from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import keras
 
@@ -14,36 +13,17 @@ from keras_regnet.layers import (
     XBlock,
     YBlock,
 )
-from keras_regnet.preprocessing import channel_statistics, normalization_layer
-
-_DEFAULT_SIZE = 224
-
-
-class ModelOptions(TypedDict, total=False):
-    """The arguments of `AnyNet` besides the architecture; see there."""
-
-    include_top: bool
-    weights: str | os.PathLike[str] | None
-    input_tensor: Any
-    input_shape: tuple[int | None, int | None, int] | None
-    pooling: str | None
-    classes: int
-    classifier_activation: Any
-    dropout: float
-    stochastic_depth: float
-    include_preprocessing: bool
-    feature_maps: bool
-    output_stride: int | None
-    synchronized_batch_norm: bool
-    dtype: Any
-    name: str
+from keras_regnet.models.arguments import check, model_inputs, specification_for
+from keras_regnet.models.pretrained import prepare
+from keras_regnet.preprocessing import PixelNormalization, PreprocessingSpec
+from keras_regnet.weights import Weights, fill
 
 
 def AnyNet(
     parameters: AnyNetParameters,
     *,
     include_top: bool = True,
-    weights: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | Weights | None = None,
     input_tensor: Any = None,
     input_shape: tuple[int | None, int | None, int] | None = None,
     pooling: str | None = None,
@@ -52,6 +32,10 @@ def AnyNet(
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
     include_preprocessing: bool = False,
+    preprocessing: PreprocessingSpec | None = None,
+    accept_license: bool = False,
+    adapt_input_channels: bool = False,
+    padding: str = "symmetric",
     feature_maps: bool = False,
     output_stride: int | None = None,
     synchronized_batch_norm: bool = False,
@@ -67,9 +51,13 @@ def AnyNet(
     Args:
         parameters: Stem, stages and block kind.
         include_top: Whether the model ends in the classifier.
-        weights: None for the official random initialisation, or the path of a file
-            written by `model.save_weights()` (`.weights.h5`) or `model.save()`
-            (`.keras`) of an equal network.
+        weights: None for the official random initialisation; the name of a published
+            set, see `keras_regnet.list_weights`; the path of a file: of torch's
+            libraries (`.safetensors`, `.pth`, `.pyth`), of keras.applications (`.h5`),
+            or written by `model.save_weights()` (`.weights.h5`) or `model.save()`
+            (`.keras`) of an equal network; or what `keras_regnet.weights.read`
+            returned. The classifier keeps its random initialisation, with a message,
+            where the weights are for another number of classes.
         input_tensor: A Keras tensor to use as the input.
         input_shape: `(height, width, channels)`; height and width may be None. By
             default `(224, 224, 3)` with the classifier and `(None, None, 3)` without.
@@ -81,8 +69,17 @@ def AnyNet(
         stochastic_depth: Probability of leaving out the last block's branch; it grows
             linearly from 0 at the first.
         include_preprocessing: Whether the model itself maps pixels of 0 to 255 to
-            `(pixels / 255 - mean) / std` with ImageNet's statistics (their average
-            per channel where there are not three). It never resizes or crops.
+            `(pixels / 255 - mean) / std`. It never resizes or crops.
+        preprocessing: What the network is to expect of its images. By default what
+            belongs to the weights, otherwise ImageNet's statistics; averages where
+            there are not three channels. The model keeps it, also where
+            `include_preprocessing` is False: see `keras_regnet.preprocessing_for`.
+        accept_license: Needed for published weights whose licence is not permissive.
+        adapt_input_channels: Whether weights for three channels may be made ones for
+            those of `input_shape`: the sum over the colours for one channel, otherwise
+            colours repeated and scaled, as timm does it.
+        padding: `"symmetric"`, the official one, or `"same"`: the graph of
+            keras.applications, for its weights alone.
         feature_maps: Without the classifier: the outputs are a dictionary of the
             stem's and each stage's feature map, keyed `"P1"` to `"P5"` by the power of
             2 of their stride. Where two have the same stride the deeper one counts.
@@ -99,18 +96,40 @@ def AnyNet(
         A functional `keras.Model`.
 
     Raises:
-        ValueError: An argument is impossible; the message names it.
+        ValueError: An argument is impossible, or the weights are damaged or of
+            another network; the message names it.
+        ImportError: The package that reads the weights' file is not installed.
+        OSError: The download of published weights failed.
     """
-    _check(include_top, pooling, classes, feature_maps, parameters, output_stride)
+    check(
+        parameters,
+        include_top,
+        pooling,
+        classes,
+        feature_maps,
+        output_stride,
+        padding,
+        preprocessing,
+    )
     policy = keras.dtype_policies.get(dtype)
     head_dtype = "float32" if policy.compute_dtype != policy.variable_dtype else policy
-    inputs = _inputs(parameters, include_top, input_tensor, input_shape)
+    weights, _ = prepare(weights, parameters, False, accept_license, padding)
+    of_weights = preprocessing or (weights and weights.preprocessing)
+    size = of_weights.image_size if of_weights else 224
+    inputs = model_inputs(parameters, include_top, input_tensor, input_shape, size)
 
     x = inputs
-    if include_preprocessing:
-        x = normalization_layer(*channel_statistics(inputs.shape[-1]))(x)
+    if include_preprocessing or of_weights:
+        specification = of_weights or specification_for(inputs.shape)
+        x = PixelNormalization(
+            specification.for_channels(inputs.shape[-1]), applied=include_preprocessing
+        )(x)
     stride = parameters.stem_stride
-    common = {"dtype": policy, "synchronized": synchronized_batch_norm}
+    common = {
+        "dtype": policy,
+        "synchronized": synchronized_batch_norm,
+        "padding": padding,
+    }
     pooled = parameters.stem == "resnet"
     x = ConvNormActivation(
         parameters.stem_width,
@@ -176,7 +195,7 @@ def AnyNet(
         inputs = inputs[0] if len(inputs) == 1 else inputs
     model = keras.Model(inputs, outputs, name=name)
     if weights is not None:
-        _load(model, weights)
+        fill(model, weights, adapt_input_channels=adapt_input_channels)
     return model
 
 
@@ -212,102 +231,3 @@ def _block(
     if parameters.block == "x":
         return XBlock(**arguments)
     return YBlock(squeeze_excite_ratio=parameters.squeeze_excite_ratio, **arguments)
-
-
-def _check(
-    include_top: bool,
-    pooling: str | None,
-    classes: int,
-    feature_maps: bool,
-    parameters: AnyNetParameters,
-    output_stride: int | None,
-) -> None:
-    if not isinstance(parameters, AnyNetParameters):
-        raise ValueError(
-            "`parameters` must be AnyNetParameters; RegNet() takes names and "
-            f"RegNetParameters. Received: {parameters!r}"
-        )
-    if pooling not in (None, "avg", "max"):
-        raise ValueError(
-            f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}"
-        )
-    if not isinstance(classes, int) or classes < 1:
-        raise ValueError(
-            f"`classes` must be a positive integer. Received: classes={classes!r}"
-        )
-    if feature_maps and (include_top or pooling):
-        raise ValueError(
-            "`feature_maps=True` needs `include_top=False` and no pooling. Received: "
-            f"include_top={include_top}, pooling={pooling!r}"
-        )
-    if output_stride is None:
-        return
-    if output_stride not in (8, 16, 32):
-        raise ValueError(
-            "`output_stride` must be None, 8, 16 or 32. Received: "
-            f"output_stride={output_stride!r}"
-        )
-    if parameters.block not in ("x", "y"):
-        raise ValueError(
-            "`output_stride` is for X and Y blocks. Received: "
-            f"output_stride={output_stride}, block={parameters.block!r}"
-        )
-
-
-def _inputs(
-    parameters: AnyNetParameters,
-    include_top: bool,
-    input_tensor: Any,
-    input_shape: tuple | None,
-) -> Any:
-    """The model's input, checked against what the network needs."""
-    if input_tensor is not None:
-        if input_shape is not None and tuple(input_tensor.shape[1:]) != tuple(
-            input_shape
-        ):
-            raise ValueError(
-                "`input_shape` must agree with `input_tensor`, or be left out. "
-                f"Received: input_shape={input_shape}, input_tensor of shape "
-                f"{tuple(input_tensor.shape)}"
-            )
-        input_shape = tuple(input_tensor.shape[1:])
-    elif input_shape is None:
-        size = _DEFAULT_SIZE if include_top else None
-        input_shape = (size, size, 3)
-    smallest = parameters.total_stride
-    if (
-        len(input_shape) != 3
-        or not input_shape[2]
-        or any(size is not None and size < smallest for size in input_shape[:2])
-    ):
-        raise ValueError(
-            f"`input_shape` must be (height, width, channels), channels last, with at "
-            f"least {smallest} pixels along height and width for this network, whose "
-            f"strides multiply to {smallest} (a stem of kind 'small' halves that). "
-            f"Received: input_shape={input_shape}"
-        )
-    if input_tensor is not None:
-        return input_tensor
-    return keras.Input(shape=tuple(input_shape))
-
-
-def _load(model: keras.Model, weights: str | os.PathLike[str]) -> None:
-    path = Path(weights)
-    if not path.is_file():
-        raise ValueError(
-            "`weights` must be None or the path of an existing '.weights.h5' or "
-            "'.keras' file; pretrained sets are not part of this version. "
-            f"Received: weights={str(weights)!r}"
-        )
-    if not path.name.endswith((".weights.h5", ".keras")):
-        raise ValueError(
-            "`weights` must be a '.weights.h5' or '.keras' file. Received: "
-            f"weights={str(weights)!r}"
-        )
-    try:
-        model.load_weights(path)
-    except (ValueError, KeyError, OSError) as error:
-        raise ValueError(
-            f"The weights are damaged or of another network than {model.name}: "
-            f"{error} Received: weights={str(weights)!r}"
-        ) from error

@@ -10,7 +10,10 @@ from keras_regnet.architecture import (
     canonical_name,
     variant,
 )
-from keras_regnet.models.anynet import AnyNet, ModelOptions
+from keras_regnet.models.anynet import AnyNet
+from keras_regnet.models.arguments import ModelOptions
+from keras_regnet.models.pretrained import prepare
+from keras_regnet.weights import architecture_name
 
 
 def RegNet(
@@ -18,6 +21,9 @@ def RegNet(
     **options: Unpack[ModelOptions],
 ) -> keras.Model:
     """Builds a RegNet of either family.
+
+    Where the name is one of the three networks that torchvision rounds otherwise, and
+    the weights are torchvision's, that twin is built, with a message.
 
     Args:
         parameters: A published name such as `"RegNetX-200MF"` or `"regnety_032"` (see
@@ -30,7 +36,7 @@ def RegNet(
     Raises:
         ValueError: An unknown name or an impossible argument.
     """
-    name = "regnet"
+    name = None
     if isinstance(parameters, str):
         name = canonical_name(parameters)
         parameters = variant(name)
@@ -39,9 +45,17 @@ def RegNet(
             "`parameters` must be a published name, RegNetParameters or "
             f"AnyNetParameters. Received: {parameters!r}"
         )
+    options["weights"], network = prepare(
+        options.get("weights"),
+        parameters.anynet(),
+        name is not None,
+        options.get("accept_license", False),
+        options.get("padding", "symmetric"),
+    )
+    name = architecture_name(network) if name else "regnet"
     # Keras wants names that can stand in a scope of TensorFlow's.
     options.setdefault("name", name.lower().replace("-", "_").replace(".", "_"))
-    return AnyNet(parameters.anynet(), **options)
+    return AnyNet(network, **options)
 
 
 def _family(

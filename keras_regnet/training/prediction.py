@@ -13,7 +13,18 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data.folders import EXTENSIONS
-from keras_regnet.data.transforms import decode, decode_centre_crop, resize
+from keras_regnet.data.transforms import (
+    decode,
+    decode_accurately,
+    decode_centre_crop,
+    resize,
+)
+from keras_regnet.files import keras_home
+from keras_regnet.preprocessing import (
+    Preprocessor,
+    decode_predictions,
+    preprocessing_for,
+)
 from keras_regnet.training.saved_run import SavedRun, probabilities
 
 _BATCH = 32
@@ -127,6 +138,9 @@ def predict_examples(
 def read_image(run: SavedRun, path: Path) -> np.ndarray:
     """An image file as the network wants it, float32 `[height, width, channels]`.
 
+    As in the evaluation of the run's data set; without a run, as the model's own
+    specification says, which it has from pretrained weights.
+
     Raises:
         OSError: The file cannot be read.
         tf.errors.OpError: It is not an image.
@@ -137,12 +151,25 @@ def read_image(run: SavedRun, path: Path) -> np.ndarray:
     with tf.device("/CPU:0"):
         cropped = run.centre_cropped
         if cropped is None:
+            if prepare := _recorded(run):
+                return prepare.layer()(decode_accurately(encoded, channels)).numpy()
             cropped = height > _SMALL
         if cropped and height == width:
             config = run.data_config
             fraction = config.crop_fraction if config else _CROP_FRACTION
             return decode_centre_crop(encoded, height, fraction, channels).numpy()
         return resize(decode(encoded, channels), height, width).numpy()
+
+
+def _recorded(run: SavedRun) -> Preprocessor | None:
+    """What the model itself says of its images, where that is more than a default."""
+    try:
+        prepare = preprocessing_for(run.model)
+    except ValueError:
+        return None
+    # Networks for small images that normalise by themselves were trained on whole ones.
+    small = (run.image_shape[0] or _DEFAULT_SIZE) <= _SMALL
+    return None if small and not prepare.normalize else prepare
 
 
 def class_names(run: SavedRun) -> tuple[str, ...]:
@@ -153,8 +180,7 @@ def class_names(run: SavedRun) -> tuple[str, ...]:
     if run.class_names:
         return run.class_names
     classes = run.model.output_shape[-1]
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    index = home / "models" / "imagenet_class_index.json"
+    index = keras_home() / "models" / "imagenet_class_index.json"
     if classes == 1000 and index.is_file():
         stored = json.loads(index.read_text())
         return tuple(stored[str(number)][1] for number in range(classes))
@@ -172,6 +198,5 @@ def text_table(predictions: Iterable[Prediction]) -> Iterator[str]:
 
 
 def _strongest(run: SavedRun, shares: np.ndarray, top: int) -> list[tuple[str, float]]:
-    names = class_names(run)
-    order = np.argsort(-shares, kind="stable")[:top]
-    return [(names[index], float(shares[index])) for index in order]
+    (strongest,) = decode_predictions(shares[None], top, class_names(run))
+    return [(name, share) for _, name, share in strongest]

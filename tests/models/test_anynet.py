@@ -288,8 +288,9 @@ def test_blocks_and_models_repeat_under_a_seed():
         ({"input_shape": (32, 32)}, r"input_shape=\(32, 32\)"),
         ({"output_stride": 4}, "output_stride=4"),
         ({"feature_maps": True}, "include_top=True"),
-        ({"weights": "imagenet"}, "weights='imagenet'"),
-        ({"weights": __file__}, "weights="),
+        ({"weights": "imagenet"}, "none of them.*Received: 'imagenet'"),
+        ({"weights": __file__}, "no such weights.*a file's path ends in"),
+        ({"weights": "absent.keras"}, r"no file|absent\.keras"),
         ({"stochastic_depth": 1.5}, "stochastic_depth"),
     ],
 )

@@ -8,6 +8,11 @@ import pytest
 import tensorflow as tf
 
 from keras_regnet.data import DataConfig, load
+from keras_regnet.preprocessing import (
+    PixelNormalization,
+    PreprocessingSpec,
+    preprocessing_for,
+)
 from keras_regnet.training.prediction import find_images, read_image
 from keras_regnet.training.saved_run import SavedRun
 
@@ -61,3 +66,27 @@ def test_images_of_one_size_are_seen_whole(tmp_path):
     assert image.shape == (32, 32, 1)
     assert image.min() == 0
     assert image.max() == 63
+
+
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("size", [128, 32])
+def test_a_model_without_a_run_is_given_what_it_says_it_expects(
+    size, applied, pictures
+):
+    specification = PreprocessingSpec(size, 2 * size, "bicubic")
+    model = keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            PixelNormalization(specification, applied),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+    (path,) = find_images([pictures / "val" / "a" / "0.png"])
+    image = read_image(SavedRun(model, Path(), None, None), path)
+    pixels = tf.io.decode_png(path.read_bytes())
+    if size == 32 and applied:  # Whole, as networks for small images are trained here.
+        expected = tf.image.resize(pixels, (size, size), antialias=True)
+    else:
+        expected = preprocessing_for(model).layer()(pixels)
+    np.testing.assert_allclose(image, expected, atol=1e-4)
+    assert (image.max() > 4) == applied
