@@ -6,6 +6,7 @@
     train    a training step                infer    the logits of a batch
     input    batches of JPEGs               build    imports, construction, first step
     memory   peak memory of training        growth   a step, from small to large
+    gpu      train and infer, batch 256, ours on JAX or as KERAS_BACKEND says
     all      every one of them
 
 The peers are timm in torch (eager and torch.compile), torchvision and onnxruntime;

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_regnet.benchmarks import peers, pictures, suite
+from keras_regnet.benchmarks import gpu, peers, pictures, suite
 from keras_regnet.benchmarks.alternation import alternate
 from keras_regnet.benchmarks.comparison import Comparison, markdown_table
 from keras_regnet.benchmarks.fresh_process import FreshProcessError, call, serve
@@ -226,6 +226,28 @@ def test_compilers_and_bfloat16_are_cases_too(tmp_path):
     assert {"timm, contiguous", "keras_regnet, predict"} <= set(result["values"])
     compiled = "timm, torch.compile"
     assert compiled in result["values"] or result["absent"]
+
+
+@pytest.mark.peers
+@pytest.mark.backends
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_gpu_case_on_what_device_there_is(precision):
+    """The same code on the CPU: JAX beside torch, each in a process of its own."""
+    timm()
+    pytest.importorskip("jax")
+    setting = Setting("RegNetX32", 32, 2, precision, steps=1)
+    train, infer = gpu.gpu([setting], 2, ("timm",), backend="jax", device="cpu")
+    for result, passes in ((train, 3), (infer, 1)):
+        assert set(result.values) == {"keras_regnet, jax", "timm, channels_last"}
+        assert result.setting["flops"] == 2 * passes * 2 * setting.multiply_adds
+        assert 0 < result.share_of_peak("keras_regnet, jax") < 1
+        assert "of peak" in str(result)
+
+
+def test_without_a_gpu_the_gpu_case_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(suite, "find_gpu", lambda: None)
+    assert not list(suite.CASES["gpu"](suite.Options()))
+    assert "left out" in capsys.readouterr().out
 
 
 @pytest.mark.peers

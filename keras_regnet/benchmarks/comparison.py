@@ -62,6 +62,11 @@ class Comparison:
         images = self.setting.get("images")
         return images / self.median(name) if images and self.unit == "s" else None
 
+    def share_of_peak(self, name: str) -> float | None:
+        """The median rate of a case over the device's `peak`, where that is known."""
+        work = self.setting.get("flops")
+        return work / self.median(name) / self.setting["peak"] if work else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` takes them back."""
         return {
@@ -91,10 +96,13 @@ class Comparison:
         header = ["case", f"median {self.unit}"]
         rates = "images" in self.setting and self.unit == "s"
         header += ["images/s"] if rates else []
+        header += ["of peak"] if "peak" in self.setting else []
         rows = [header + [f"over {column}" for column in self.peers]]
         for name in self.values:
             row = [name, f"{self.median(name):.4f}"]
             row += [f"{self.images_per_second(name):.1f}"] if rates else []
+            if "peak" in self.setting:
+                row.append(f"{self.share_of_peak(name):.3f}")
             rows.append(row + [_spread(self.ratios(name, c)) for c in self.peers])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [self.title]

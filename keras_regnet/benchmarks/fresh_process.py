@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,10 @@ class FreshProcessError(RuntimeError):
 
 @contextlib.contextmanager
 def serve(
-    function: str, arguments: dict[str, Any], lean: bool = False
+    function: str,
+    arguments: dict[str, Any],
+    lean: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Callable[[], Any]]:
     """Builds a case in a process that lives until the block ends.
 
@@ -55,6 +58,7 @@ def serve(
             without arguments that does.
         arguments: Its keyword arguments, JSON types.
         lean: Whether `keras_regnet`, and so TensorFlow, is kept out of the process.
+        environment: Variables that the process has besides.
 
     Yields:
         A function that returns the result, or calls the case and returns its result.
@@ -74,7 +78,7 @@ def serve(
             stderr=errors,
             text=True,
             bufsize=1,
-            env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ},
+            env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, **(environment or {})},
         )
         os.close(write)
 

@@ -1,12 +1,13 @@
 """What the numbers were taken on."""
 
+import contextlib
+import importlib.metadata
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_regnet.benchmarks import peers
 from keras_regnet.version import __version__
@@ -30,7 +31,7 @@ def machine() -> dict[str, Any]:
         "versions": {
             "keras_regnet": __version__,
             "python": platform.python_version(),
-            "tensorflow": tf.__version__,
+            **_tensorflow(),
             "keras": keras.__version__,
             **peers.versions(),
         },
@@ -51,6 +52,14 @@ def describe(found: dict[str, Any]) -> str:
             "with their spread."
         )
     return "\n".join(lines)
+
+
+def _tensorflow() -> dict[str, str]:
+    """TensorFlow's version, without importing it; Keras may run without."""
+    for package in ("tensorflow", "tensorflow-cpu"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return {"tensorflow": importlib.metadata.version(package)}
+    return {}
 
 
 def _cpu() -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from keras_regnet.architecture import canonical_name
 from keras_regnet.benchmarks import import_time, start_up
 from keras_regnet.benchmarks.comparison import Comparison
+from keras_regnet.benchmarks.gpu import BATCH_SIZE, find_gpu, gpu
 from keras_regnet.benchmarks.growth import growth
 from keras_regnet.benchmarks.inference import inference
 from keras_regnet.benchmarks.input_pipeline import input_pipeline
@@ -34,7 +35,7 @@ class Options:
         batch_sizes: Images in a batch; each is measured.
         rounds: How often the cases of a comparison alternate.
         steps: Steps of a case in a round.
-        precisions: Of `settings.PRECISIONS`; for train, infer, memory and growth.
+        precisions: Of `settings.PRECISIONS`; for train, infer, memory, growth and gpu.
         jit_compile: Whether XLA is a case of ours too.
         stock_layers: Whether Keras' own layers are a case of train too.
         peers: Names of `peers.PEERS` to compare with.
@@ -157,6 +158,19 @@ def _growth(options: Options) -> Iterator[Comparison]:
             )
 
 
+def _gpu(options: Options) -> Iterator[Comparison]:
+    name = find_gpu()
+    if name is None:
+        print("gpu: left out, since torch finds no GPU")
+        return
+    print(f"gpu: {name}")
+    yield from gpu(
+        options.settings((BATCH_SIZE,)),
+        options.rounds,
+        *options.peers_of("timm", "compile"),
+    )
+
+
 CASES: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "train": _train,
     "infer": _infer,
@@ -164,6 +178,7 @@ CASES: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "build": _build,
     "memory": _memory,
     "growth": _growth,
+    "gpu": _gpu,
 }
 """Each gives its comparisons as they are measured."""
 

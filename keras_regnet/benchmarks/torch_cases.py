@@ -74,17 +74,20 @@ def count_parameters(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def training(setting: Setting, layout: str, compiled: bool = False) -> Case:
+def training(
+    setting: Setting, layout: str, compiled: bool = False, device: str = "cpu"
+) -> Case:
     """A training step of timm's network, the customary lines; seconds of a step.
 
     Args:
         setting: What to train; SGD with Nesterov momentum.
         layout: One of `LAYOUTS`.
         compiled: Whether the network goes through torch.compile.
+        device: torch's name of the device.
     """
     import torch
 
-    model, inputs, targets = _prepare(network(setting).train(), setting, layout)
+    model, inputs, targets = _prepare(network(setting).train(), setting, layout, device)
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, nesterov=True)
     forward = torch.compile(model) if compiled else model
     steps = setting.training_steps
@@ -93,10 +96,11 @@ def training(setting: Setting, layout: str, compiled: bool = False) -> Case:
         start = time.perf_counter()
         for _ in range(steps):
             optimizer.zero_grad()
-            with _autocast(setting.precision):
+            with _autocast(setting.precision, device):
                 loss = torch.nn.functional.cross_entropy(forward(inputs), targets)
             loss.backward()
             optimizer.step()
+        _wait(device)
         return (time.perf_counter() - start) / steps
 
     return case
@@ -107,19 +111,21 @@ def inference(
     layout: str,
     compiled: bool = False,
     make: Callable[[Setting], Any] = network,
+    device: str = "cpu",
 ) -> Case:
     """Logits of a batch under `inference_mode`; seconds of a call."""
     import torch
 
-    model, inputs, _ = _prepare(make(setting).eval(), setting, layout)
+    model, inputs, _ = _prepare(make(setting).eval(), setting, layout, device)
     model = torch.compile(model) if compiled else model
     steps = setting.inference_steps
 
     def case() -> float:
         start = time.perf_counter()
-        with torch.inference_mode(), _autocast(setting.precision):
+        with torch.inference_mode(), _autocast(setting.precision, device):
             for _ in range(steps):
                 model(inputs)
+        _wait(device)
         return (time.perf_counter() - start) / steps
 
     return case
@@ -188,8 +194,10 @@ def _quiet() -> Iterator[None]:
             logging.disable(logging.NOTSET)
 
 
-def _prepare(model: Any, setting: Setting, layout: str) -> tuple[Any, Any, Any]:
-    """Model and inputs in a memory layout, and the targets."""
+def _prepare(
+    model: Any, setting: Setting, layout: str, device: str = "cpu"
+) -> tuple[Any, Any, Any]:
+    """Model and inputs in a memory layout, and the targets, on a device."""
     import torch
 
     memory_format = {
@@ -199,15 +207,23 @@ def _prepare(model: Any, setting: Setting, layout: str) -> tuple[Any, Any, Any]:
     images, labels = setting.batch()
     inputs = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     return (
-        model.to(memory_format=memory_format),
-        inputs.contiguous(memory_format=memory_format),
-        torch.from_numpy(labels),
+        model.to(device, memory_format=memory_format),
+        inputs.to(device).contiguous(memory_format=memory_format),
+        torch.from_numpy(labels).to(device),
     )
 
 
-def _autocast(precision: str) -> Any:
+def _wait(device: str) -> None:
+    """Until the device has done what it was given."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def _autocast(precision: str, device: str) -> Any:
     if precision == "float32":
         return contextlib.nullcontext()
     import torch
 
-    return torch.autocast("cpu", torch.bfloat16)
+    return torch.autocast(device, torch.bfloat16)
