@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -10,6 +11,9 @@ import pytest
 
 def pytest_configure(config):
     """Splits the CPU in two, for the tests of tf.distribute, before TensorFlow runs."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores Ctrl-C, and so would the programs under test.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "not peers" not in config.getoption("markexpr"):
         # Before TensorFlow: a CUDA build of torch crashes when it is loaded after it.
         with contextlib.suppress(ImportError, RuntimeError):
