@@ -221,6 +221,7 @@ def check(url: str, file_name: str, sha256: str | None) -> None:
 def failure(url: str, place: str | Path, why: str) -> DownloadError:
     """The error that says why, and what to do without a network."""
     return DownloadError(
-        f"The download failed: {why}. Without a network, load it elsewhere and give "
-        f"the path of the file as the weights, or put it at {place}. Received: {url}"
+        f"The download failed: {why.rstrip('.')}. Without a network, load it elsewhere "
+        "and give the path of the file as the weights, or put it at "
+        f"{place}. Received: {url}"
     )
