@@ -1,12 +1,11 @@
 import inspect
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_regnet import applications
 from keras_regnet.applications import RegNetX002
+from tests.real_data import real_data
 from tests.test_package import run_python
 
 # The signature in tf.keras 2.15, applications/regnet.py.
@@ -60,9 +59,6 @@ print(decode_predictions(row, top=2))
 @pytest.mark.real_data
 def test_decode_predictions_names_classes():
     """With the class index in Keras' cache, the file that Keras itself downloads."""
-    home = Path(os.environ.get("KERAS_REGNET_TEST_DATA", "/nowhere"), "keras_home")
-    if not home.is_dir():
-        pytest.skip("KERAS_REGNET_TEST_DATA names no folder with keras_home/")
-    printed = run_python(DECODE, KERAS_HOME=str(home))
+    printed = run_python(DECODE, KERAS_HOME=str(real_data("keras_home")))
     assert "Egyptian_cat" in printed
     assert printed.index("Egyptian_cat") < printed.index("tiger_shark")

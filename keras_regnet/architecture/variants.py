@@ -44,7 +44,8 @@ _PUBLISHED = {
 }
 # Their torchvision twins with other widths: the same numbers, rounded otherwise.
 _TWINS = ("RegNetX-400MF", "RegNetY-800MF", "RegNetY-8.0GF")
-_TWIN_SUFFIX = "-torchvision"
+TWIN_SUFFIX = "-torchvision"
+"""What their canonical names end in."""
 _LARGER = {
     "RegNetY-64GF": (20, 352, 147.48, 2.4, 328),  # timm's regnety_640
     "RegNetY-128GF": (27, 456, 160.83, 2.52, 264),  # timm's regnety_1280
@@ -71,7 +72,7 @@ def _megaflops(name: str) -> int:
 
 _VARIANTS: dict[str, RegNetParameters | AnyNetParameters] = (
     {name: _regnet(name) for name in _PUBLISHED}
-    | {name + _TWIN_SUFFIX: _regnet(name, "torchvision") for name in _TWINS}
+    | {name + TWIN_SUFFIX: _regnet(name, "torchvision") for name in _TWINS}
     | {name: _regnet(name) for name in _LARGER}
     | {"RegNetX32": _BOOK}
 )
@@ -192,9 +193,9 @@ def _find(name: str, family: str | None) -> list[str]:
         if each
     ]
     if twin:
-        return [each + _TWIN_SUFFIX for each in found if each in _TWINS]
+        return [each + TWIN_SUFFIX for each in found if each in _TWINS]
     if _TORCHVISION.fullmatch(name):
-        return [each + _TWIN_SUFFIX if each in _TWINS else each for each in found]
+        return [each + TWIN_SUFFIX if each in _TWINS else each for each in found]
     return found
 
 

@@ -66,18 +66,14 @@ def grouped_convolution(
     if on_tensorflow:
         from keras_regnet.layers import grouped_conv_tensorflow as tensorflow
     if inputs.shape[-1] == kernel.shape[2]:
-        if tuple(kernel.shape[:2]) == (1, 1) and (
-            on_tensorflow and tensorflow.inside_xla_on_cpu()
-        ):
+        pointwise = tuple(kernel.shape[:2]) == (1, 1)
+        if pointwise and on_tensorflow and tensorflow.inside_xla_on_cpu():
             return pointwise_convolution(inputs, kernel, strides)
-        return ops.conv(
-            inputs, kernel, strides, padding, "channels_last", dilation_rate
-        )
-    if on_tensorflow:
+    elif on_tensorflow:
         if tensorflow.native_is_right_here(inputs.dtype):
             return tensorflow.native_grouped_convolution(*arguments)
         return portable_grouped_convolution(*arguments, tensorflow.inside_xla())
-    if _plain_form_is_slow():
+    elif _plain_form_is_slow():
         return portable_grouped_convolution(*arguments, True)
     return ops.conv(inputs, kernel, strides, padding, "channels_last", dilation_rate)
 

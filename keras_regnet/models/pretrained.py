@@ -4,6 +4,7 @@ import logging
 import os
 
 from keras_regnet.architecture import AnyNetParameters, variant
+from keras_regnet.architecture.variants import TWIN_SUFFIX
 from keras_regnet.weights import Weights, architecture_name, find, is_path, read
 
 logger = logging.getLogger("keras_regnet")
@@ -60,7 +61,7 @@ def _fitting(
     # What is of no published network is compared tensor by tensor when it is filled.
     if found is None or own is None or found == own:
         return parameters
-    if by_name and found == f"{own}-torchvision":
+    if by_name and found == own + TWIN_SUFFIX:
         logger.warning(
             "%s is of torchvision's network, whose widths are rounded otherwise; "
             "%s is built.",

@@ -24,23 +24,26 @@ def normalization_layer(
     Returns:
         A layer for images of any size, `(..., channels)`; it computes in float32.
     """
-    return keras.layers.Rescaling(
-        scale=[1.0 / (255.0 * value) for value in std],
-        offset=[-a / b for a, b in zip(mean, std, strict=True)],
-        dtype="float32",
-        name=name,
-    )
+    scale, offset = _scale_and_offset(mean, std)
+    return keras.layers.Rescaling(scale, offset, dtype="float32", name=name)
 
 
 def normalize(images: Any, specification: PreprocessingSpec) -> Any:
     """Scales and normalises pixels of 0 to 255; float32 `(..., channels)`."""
-    mean, std = specification.mean, specification.std
-    scale = ops.convert_to_tensor([1.0 / (255.0 * value) for value in std], "float32")
-    offset = ops.convert_to_tensor(
-        [-a / b for a, b in zip(mean, std, strict=True)], "float32"
+    scale, offset = (
+        ops.convert_to_tensor(values, "float32")
+        for values in _scale_and_offset(specification.mean, specification.std)
     )
     images = ops.cast(images, "float32") * scale + offset
     return ops.flip(images, -1) if specification.channel_order == "bgr" else images
+
+
+def _scale_and_offset(
+    mean: Sequence[float], std: Sequence[float]
+) -> tuple[list[float], list[float]]:
+    """What pixels of 0 to 255 are multiplied by, and what is added to the product."""
+    offset = [-a / b for a, b in zip(mean, std, strict=True)]
+    return [1.0 / (255.0 * value) for value in std], offset
 
 
 @keras.saving.register_keras_serializable(package="keras_regnet")

@@ -25,8 +25,12 @@ def channel_statistics(channels: int) -> tuple[tuple[float, ...], tuple[float, .
     """
     if channels == 3:
         return IMAGENET_MEAN, IMAGENET_STD
-    mean, std = sum(IMAGENET_MEAN) / 3, sum(IMAGENET_STD) / 3
-    return (round(mean, 6),) * channels, (round(std, 6),) * channels
+    return _averages(IMAGENET_MEAN, channels), _averages(IMAGENET_STD, channels)
+
+
+def _averages(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """The average of the values, for each of so many channels."""
+    return (round(sum(values) / len(values), 6),) * channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,11 +138,12 @@ class PreprocessingSpec:
         """
         if channels == self.channels:
             return self
-        values = {
-            name: (round(sum(getattr(self, name)) / self.channels, 6),) * channels
-            for name in ("mean", "std")
-        }
-        return dataclasses.replace(self, **values, channel_order="rgb")
+        return dataclasses.replace(
+            self,
+            mean=_averages(self.mean, channels),
+            std=_averages(self.std, channels),
+            channel_order="rgb",
+        )
 
     def for_size(self, image_size: int) -> "PreprocessingSpec":
         """The same for another size of the crop, with the resize in proportion."""

@@ -5,17 +5,15 @@ import functools
 import re
 
 from keras_regnet.architecture import canonical_name, checks
+from keras_regnet.architecture.variants import TWIN_SUFFIX
 from keras_regnet.weights import (
     catalogue_keras,
     catalogue_pycls,
     catalogue_timm,
     catalogue_torchvision,
 )
+from keras_regnet.weights.schemes import SCHEMES
 from keras_regnet.weights.weight_set import WeightSet, WeightTable
-
-SOURCES = ("timm", "torchvision", "pycls", "keras_applications")
-
-_TWIN = "-torchvision"
 
 
 @functools.cache
@@ -58,9 +56,9 @@ def list_weights(
     networks = None
     if model is not None:
         name = canonical_name(model)
-        networks = {name, name + _TWIN}
+        networks = {name, name + TWIN_SUFFIX}
     if source is not None:
-        checks.one_of("source", source, SOURCES)
+        checks.one_of("source", source, tuple(SCHEMES))
     return WeightTable(
         each
         for each in catalogue()
@@ -95,8 +93,8 @@ def find(name: str, architecture: str | None = None) -> WeightSet:
             return each
     if architecture is not None:
         if wanted == "imagenet":
-            wanted = "tv2_in1k" if architecture.endswith(_TWIN) else "pycls_in1k"
-        for network in (architecture, architecture + _TWIN):
+            wanted = "tv2_in1k" if architecture.endswith(TWIN_SUFFIX) else "pycls_in1k"
+        for network in (architecture, architecture + TWIN_SUFFIX):
             for each in catalogue():
                 if (each.architecture, each.tag.lower()) == (network, wanted):
                     return each

@@ -11,6 +11,9 @@ from keras_regnet.weights.weight_set import WeightSet
 
 _URL = "https://storage.googleapis.com/tensorflow/keras-applications/regnet/{}.h5"
 
+PREPROCESSING = PreprocessingSpec(224, 224, mean=(0.0,) * 3, std=(1.0,) * 3)
+"""Division by 255 and no more."""
+
 # code: SHA-256 of the file with the classifier, and of the one without
 _DIGESTS = {
     "x002": (
@@ -126,9 +129,7 @@ def sets() -> tuple[WeightSet, ...]:
             classes=0 if suffix else 1000,
             recipe="ImageNet-1k; how is not published",
             licence="apache-2.0",
-            preprocessing=PreprocessingSpec(
-                224, 224, "bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
-            ),
+            preprocessing=PREPROCESSING,
             padding="same",
         )
         for code, digests in _DIGESTS.items()

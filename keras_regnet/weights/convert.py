@@ -171,11 +171,11 @@ def _without_heads(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Takes the classifiers out of both sides where they are not to be carried over."""
     keys = [scheme.key(path) for path in _HEAD]
-    has, wants = keys[0] in tensors, _HEAD[0] in targets
+    wants = _HEAD[0] in targets
     theirs = head_classes(tensors, scheme)
     ours = targets[_HEAD[0]].shape[1] if wants else 0
     absent = not any(key in tensors for key in keys)
-    if absent or (has and theirs and theirs != ours):
+    if absent or theirs not in (0, ours):
         if wants:
             logger.warning(
                 "The classifier keeps its random initialisation: the weights are for "

@@ -12,7 +12,8 @@ import numpy as np
 
 from keras_regnet.architecture import checks
 from keras_regnet.preprocessing import PreprocessingSpec
-from keras_regnet.weights import convert, readers
+from keras_regnet.preprocessing.specification import CHANNEL_ORDERS
+from keras_regnet.weights import catalogue_keras, convert, readers
 from keras_regnet.weights.catalogue import find
 from keras_regnet.weights.download import fetch, own_folder
 from keras_regnet.weights.hub import fetch_from_hub
@@ -22,8 +23,6 @@ from keras_regnet.weights.schemes import scheme_of
 from keras_regnet.weights.weight_set import WeightSet
 
 logger = logging.getLogger("keras_regnet")
-
-_CHANNEL_ORDERS = ("rgb", "bgr")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,7 +72,7 @@ class Weights:
         if self.scheme is None:
             return readers.recorded_specification(self.path)
         if self.scheme.padding == "same":
-            return PreprocessingSpec(224, 224, mean=(0.0,) * 3, std=(1.0,) * 3)
+            return catalogue_keras.PREPROCESSING
         return PreprocessingSpec(224, 256)
 
 
@@ -113,7 +112,7 @@ def read(
         OSError: The download failed; the message names the URL.
     """
     if channel_order is not None:
-        checks.one_of("channel_order", channel_order, _CHANNEL_ORDERS)
+        checks.one_of("channel_order", channel_order, CHANNEL_ORDERS)
     if not isinstance(weights, str | os.PathLike):
         raise ValueError(
             "Weights are the name of a published set or the path of a file. "
@@ -128,10 +127,7 @@ def read(
         source = source or weight_set.source
     origin = weight_set.name if weight_set else str(path)
     if path.name.endswith(readers.OWN_SUFFIXES):
-        if not path.is_file():
-            raise ValueError(
-                f"There must be a file of weights. Received: {path} (no file)"
-            )
+        readers.check_file(path)
         return Weights(origin, path, None, {}, None, "rgb")
     tensors = readers.read_tensors(path, averaged)
     scheme = scheme_of(tensors, source, origin)

@@ -21,6 +21,12 @@ def is_path(weights: str | os.PathLike[str]) -> bool:
     return isinstance(weights, os.PathLike) or weights.endswith(SUFFIXES)
 
 
+def check_file(path: Path) -> None:
+    """Raises a ValueError where there is no such file."""
+    if not path.is_file():
+        raise ValueError(f"There must be a file of weights. Received: {path} (no file)")
+
+
 def check_reader(suffix_of: str | os.PathLike[str]) -> None:
     """Raises an ImportError where the package that reads such a file is missing."""
     name = os.fspath(suffix_of)
@@ -49,8 +55,7 @@ def read_tensors(
         ImportError: The package that reads it is not installed.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"There must be a file of weights. Received: {path} (no file)")
+    check_file(path)
     check_reader(path)
     if averaged and not path.name.endswith(TORCH_SUFFIXES):
         raise ValueError(

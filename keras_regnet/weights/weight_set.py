@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_regnet.architecture.variants import TWIN_SUFFIX
 from keras_regnet.preprocessing import PreprocessingSpec
 
 RESTRICTED_LICENCES = ("cc-by-nc-4.0", "seer-license")
@@ -62,7 +63,7 @@ class WeightSet:
     @property
     def rounding(self) -> str:
         """The rounding rule that the network's widths need."""
-        twin = self.architecture.endswith("-torchvision")
+        twin = self.architecture.endswith(TWIN_SUFFIX)
         return "torchvision" if twin else "pycls"
 
     @property

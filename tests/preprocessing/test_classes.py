@@ -1,11 +1,10 @@
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_regnet.preprocessing import classes, decode_predictions
+from tests.real_data import real_data
 from tests.weights.loopback import Behaviour, serving
 
 INDEX = json.dumps({str(i): [f"n{i:08}", f"name_{i}"] for i in range(1000)}).encode()
@@ -88,10 +87,7 @@ def test_impossible_arguments_are_named(arguments, message):
 
 @pytest.mark.real_data
 def test_the_file_that_keras_downloads_is_taken_without_a_network(monkeypatch):
-    home = Path(os.environ.get("KERAS_REGNET_TEST_DATA", "/nowhere"), "keras_home")
-    if not home.is_dir():
-        pytest.skip("KERAS_REGNET_TEST_DATA names no folder with keras_home/")
-    monkeypatch.setenv("KERAS_HOME", str(home))
+    monkeypatch.setenv("KERAS_HOME", str(real_data("keras_home")))
     monkeypatch.setattr(classes, "_URL", "http://127.0.0.1:9/index.json")
     decoded = decode_predictions(rows(), top=2)[0]
     assert [entry[:2] for entry in decoded] == [

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-import keras_regnet
 from keras_regnet.preprocessing import (
     ImagePreprocessing,
     PixelNormalization,
@@ -13,6 +12,7 @@ from keras_regnet.preprocessing import (
     preprocessing_for,
 )
 from keras_regnet.weights.preprocessing import preprocessing_for as by_name
+from tests.small_networks import tiny
 
 SPEC = PreprocessingSpec(32, 40, "bicubic", (0.4, 0.5, 0.6), (0.1, 0.2, 0.3))
 
@@ -147,14 +147,5 @@ def test_images_with_other_channels_are_refused():
 
 
 def test_networks_of_this_package_keep_it(tmp_path):
-    model = keras_regnet.RegNetX(
-        depth=2,
-        w0=8,
-        wa=8,
-        wm=2.0,
-        group_width=4,
-        input_shape=(32, 32, 3),
-        include_preprocessing=True,
-        preprocessing=SPEC,
-    )
+    model = tiny(include_preprocessing=True, preprocessing=SPEC)
     assert preprocessing_for(saved(model, tmp_path)).specification == SPEC

@@ -1,14 +1,12 @@
 """Pixels against timm's and torchvision's on photographs."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_regnet.data.transforms import decode_accurately
 from keras_regnet.preprocessing import PreprocessingSpec, Preprocessor
+from tests.real_data import real_data
 from tests.torch_peer import timm
 
 pytestmark = [pytest.mark.peers, pytest.mark.real_data]
@@ -16,10 +14,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.real_data]
 
 @pytest.fixture(scope="module")
 def photographs():
-    folder = Path(os.environ.get("KERAS_REGNET_TEST_DATA", "/nowhere"))
-    paths = sorted((folder / "imagenet_samples").glob("*.JPEG"))
-    if not paths:
-        pytest.skip("KERAS_REGNET_TEST_DATA names no folder with imagenet_samples/")
+    paths = sorted(real_data("imagenet_samples").glob("*.JPEG"))
     assert len(paths) == 94
     assert sum(Image.open(path).mode == "L" for path in paths) == 23
     return paths

@@ -1,12 +1,10 @@
 """Files of weights as other libraries write them, and photographs to compare on."""
 
-import os
 import re
-from pathlib import Path
 
 import numpy as np
-import pytest
 
+from tests.real_data import real_data
 from tests.torch_peer import random_timm_model, timm
 
 SMALL_VARIANTS = [f"regnet{f}_{n}" for f in "xy" for n in ("002", "004", "006", "008")]
@@ -23,11 +21,7 @@ LARGE_VARIANTS = [name for name in ALL_VARIANTS if name not in SMALL_VARIANTS]
 
 def photographs(count=4):
     """Pillow images: some in colour, of different sizes; or all, grey ones too."""
-    data = os.environ.get("KERAS_REGNET_TEST_DATA")
-    folder = Path(data or "/nowhere", "imagenet_samples")
-    paths = sorted(folder.glob("*.JPEG"))
-    if not paths:
-        pytest.skip("KERAS_REGNET_TEST_DATA names no folder with imagenet_samples/")
+    paths = sorted(real_data("imagenet_samples").glob("*.JPEG"))
     from PIL import Image
 
     images = [Image.open(path) for path in paths]

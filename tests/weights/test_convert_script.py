@@ -7,9 +7,9 @@ import pytest
 import keras_regnet
 from keras_regnet.weights import to_timm_state_dict
 from tests.script_runner import run_script
+from tests.small_networks import tiny
 from tests.torch_peer import logits, random_timm_model, relative_difference
 from tests.weights.files import write_official, write_safetensors
-from tests.weights.test_export import tiny
 from tests.weights.test_keras_applications import NAMES, write_keras2
 
 safetensors = pytest.importorskip("safetensors.numpy")

@@ -10,7 +10,7 @@ import pytest
 
 import keras_regnet
 from keras_regnet.weights import ConversionError, load_weights, read, to_timm_state_dict
-from tests.weights.test_export import randomise, tiny
+from tests.small_networks import randomise, tiny
 
 safetensors = pytest.importorskip("safetensors.numpy")
 

@@ -10,22 +10,8 @@ from keras_regnet.weights import (
     to_timm_state_dict,
     to_torchvision_state_dict,
 )
+from tests.small_networks import randomise, tiny
 from tests.torch_peer import logits, random_timm_model, relative_difference, timm
-
-TINY = {"depth": 3, "w0": 8, "wa": 8, "wm": 2.0, "group_width": 4, "stem_width": 8}
-
-
-def tiny(**options):
-    options = {"input_shape": (32, 32, 3), "classes": 5} | options
-    return keras_regnet.RegNetY(**(TINY | options))
-
-
-def randomise(model):
-    rng = np.random.default_rng(4)
-    for variable in model.weights:
-        values = rng.normal(size=variable.shape)
-        variable.assign(np.abs(values) if "variance" in variable.path else values)
-    return model
 
 
 @pytest.mark.parametrize("export", [to_timm_state_dict, to_torchvision_state_dict])

@@ -16,8 +16,8 @@ import pytest
 import keras_regnet
 from keras_regnet import weights
 from keras_regnet.weights.keras_applications import KERAS_APPLICATIONS
+from tests.small_networks import randomise, tiny
 from tests.torch_peer import relative_difference
-from tests.weights.test_export import randomise, tiny
 
 h5py = pytest.importorskip("h5py")
 NAMES = {"RegNetX002": "RegNetX-200MF", "RegNetY002": "RegNetY-200MF"}
