@@ -2,12 +2,15 @@
 
 from keras_regnet.optimizers import SGD
 from keras_regnet.training.config import TrainingConfig
+from keras_regnet.training.epoch import NonFiniteLossError
+from keras_regnet.training.interruption import TerminatedError
 from keras_regnet.training.schedules import learning_rate_at
-from keras_regnet.training.trainer import NonFiniteLossError, Trainer, TrainingResult
+from keras_regnet.training.trainer import Trainer, TrainingResult
 
 __all__ = [
     "SGD",
     "NonFiniteLossError",
+    "TerminatedError",
     "Trainer",
     "TrainingConfig",
     "TrainingResult",

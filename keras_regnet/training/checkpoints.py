@@ -1,17 +1,19 @@
 """Checkpoints: every variable of a training run in one file, checked when it is read.
 
 A checkpoint is a numpy `.npz` (no pickles) with the model's variables, the
-optimizer's, and a JSON description: the epoch, the history, each variable's path,
-shape and dtype, and a SHA-256 of all the arrays. It is written aside and renamed, so
-a run that is killed in the middle of writing leaves the one before.
+optimizer's, and a JSON description: the step, what else a run must know, each
+variable's path, shape and dtype, and a SHA-256 of all the arrays. It is written aside
+and renamed, so a run that is killed in the middle of writing leaves the one before.
 """
 
+import dataclasses
 import hashlib
 import json
 import re
+import shutil
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +21,65 @@ import numpy as np
 
 from keras_regnet.files import replacing
 
-_PATTERN = re.compile(r"epoch-(\d+)\.npz")
-_FORMAT = 1
+BEST = "best.npz"
+
+_PATTERN = re.compile(r"step-(\d+)\.npz")
+_FORMAT = 2
 
 
 class DamagedCheckpointError(ValueError):
     """A checkpoint file is cut off, altered, or not a checkpoint."""
 
 
-def write_checkpoint(
-    folder: Path,
-    epoch: int,
-    groups: dict[str, Sequence[Any]],
-    extra: dict[str, Any],
-    keep: int = 2,
-) -> Path:
-    """Writes `epoch-<epoch>.npz` into `folder` and removes the oldest ones.
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """The values of a run's variables at one step, apart from the variables.
+
+    Attributes:
+        step: Number of training steps done.
+        arrays: The values by their place in the file.
+        described: What the file says of each variable.
+        extra: Anything else that JSON can hold.
+    """
+
+    step: int
+    arrays: dict[str, np.ndarray]
+    described: dict[str, list[dict[str, Any]]]
+    extra: dict[str, Any]
+
+    def assign(self, groups: Mapping[str, Sequence[Any]]) -> None:
+        """Gives the variables the values again."""
+        _assign(self.arrays, self.described, groups)
+
+    def not_finite(self) -> str | None:
+        """The path of a variable with a value that is not finite, or None."""
+        for name, array in self.arrays.items():
+            group, _, index = name.partition("/")
+            variable = self.described[group][int(index)]
+            readable = variable["dtype"] == array.dtype.name  # bfloat16 is not
+            if readable and array.dtype.kind == "f" and not np.isfinite(array).all():
+                return variable["path"]
+        return None
+
+
+def take_snapshot(
+    step: int, groups: Mapping[str, Sequence[Any]], extra: dict[str, Any]
+) -> Snapshot:
+    """Copies the values of variables, which may then go on changing.
 
     Args:
-        folder: An existing folder.
-        epoch: Number of whole epochs done.
+        step: Number of training steps done.
         groups: Keras variables by the name of their owner, as
             `{"model": model.variables, "optimizer": optimizer.variables}`.
         extra: Anything else that JSON can hold.
-        keep: How many checkpoints, with this one, stay in the folder.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        OSError: The file could not be written.
     """
-    arrays, described = {}, {}
+    arrays: dict[str, np.ndarray] = {}
+    described: dict[str, list[dict[str, Any]]] = {}
     for group, variables in groups.items():
         described[group] = []
         for index, variable in enumerate(variables):
-            array = np.asarray(variable.numpy(), order="C")
+            # A copy: on a CPU numpy() may show the variable's own memory.
+            array = np.array(variable.numpy(), order="C")
             described[group].append(
                 {
                     "path": variable.path,
@@ -65,18 +90,41 @@ def write_checkpoint(
             if array.dtype.kind not in "biufc":  # bfloat16 and the like: numpy's .npy
                 array = array.view(f"u{array.dtype.itemsize}")  # does not know them
             arrays[f"{group}/{index:05d}"] = array
+    return Snapshot(step, arrays, described, json.loads(json.dumps(extra)))
+
+
+def write_checkpoint(
+    folder: Path, snapshot: Snapshot, keep: int = 2, best: bool = False
+) -> Path:
+    """Writes `step-<step>.npz` into `folder` and removes the oldest ones.
+
+    Args:
+        folder: An existing folder.
+        snapshot: What to write.
+        keep: How many checkpoints, with this one, stay in the folder.
+        best: Whether to put a copy aside as `best.npz`.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        OSError: The file could not be written.
+    """
     description = {
         "format": _FORMAT,
-        "epoch": epoch,
-        "extra": extra,
-        "variables": described,
-        "sha256": _digest(arrays),
+        "step": snapshot.step,
+        "extra": snapshot.extra,
+        "variables": snapshot.described,
+        "sha256": _digest(snapshot.arrays),
     }
-    path = folder / f"epoch-{epoch:06d}.npz"
+    path = folder / f"step-{snapshot.step:09d}.npz"
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(
-            file, description=np.array(json.dumps(description)), **arrays
+            file, description=np.array(json.dumps(description)), **snapshot.arrays
         )  # opened here, because savez would append a suffix to a name
+    if best:
+        with replacing(folder / BEST) as temporary:
+            shutil.copyfile(path, temporary)
     for old in list_checkpoints(folder)[:-keep]:
         old.unlink(missing_ok=True)
     return path
@@ -120,41 +168,56 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return description, arrays
 
 
-def restore_newest(
-    folder: Path, groups: dict[str, Sequence[Any]]
-) -> tuple[int, dict[str, Any]] | None:
-    """Assigns the newest readable checkpoint of a folder to the variables.
+def read_newest(
+    folder: Path,
+) -> tuple[Path, dict[str, Any], dict[str, np.ndarray]] | None:
+    """Reads the newest whole checkpoint of a folder.
 
     A damaged one is passed over with a warning, for the one before.
 
-    Args:
-        folder: Where the checkpoints are.
-        groups: As in `write_checkpoint`, in the same order.
-
     Returns:
-        The number of epochs done and the extra content; None where no checkpoint can
-        be read.
+        Its path, description and arrays; None where no checkpoint can be read.
+    """
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            return path, *read_checkpoint(path)
+        except DamagedCheckpointError as error:
+            warnings.warn(f"{error} Trying the one before it.", stacklevel=2)
+    return None
+
+
+def assign(
+    path: Path,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    groups: Mapping[str, Sequence[Any]],
+) -> None:
+    """Assigns what was read to variables.
+
+    Args:
+        path: The file, for messages.
+        description: As `read_checkpoint` gives it.
+        arrays: Likewise.
+        groups: As in `take_snapshot`, in the same order. Not all groups need be there.
 
     Raises:
         ValueError: The checkpoint belongs to another network or optimizer.
     """
-    for path in reversed(list_checkpoints(folder)):
-        try:
-            description, arrays = read_checkpoint(path)
-        except DamagedCheckpointError as error:
-            warnings.warn(f"{error} Trying the one before it.", stacklevel=2)
-            continue
-        for group, variables in groups.items():
-            _check_same(path, group, description["variables"].get(group), variables)
-        for group, variables in groups.items():
-            for index, variable in enumerate(variables):
-                array = arrays[f"{group}/{index:05d}"]
-                dtype = description["variables"][group][index]["dtype"]
-                variable.assign(
-                    array if array.dtype.name == dtype else array.view(dtype)
-                )
-        return description["epoch"], description["extra"]
-    return None
+    for group, variables in groups.items():
+        _check_same(path, group, description["variables"].get(group), variables)
+    _assign(arrays, description["variables"], groups)
+
+
+def _assign(
+    arrays: Mapping[str, np.ndarray],
+    described: Mapping[str, list[dict[str, Any]]],
+    groups: Mapping[str, Sequence[Any]],
+) -> None:
+    for group, variables in groups.items():
+        for index, variable in enumerate(variables):
+            array = arrays[f"{group}/{index:05d}"]
+            dtype = described[group][index]["dtype"]
+            variable.assign(array if array.dtype.name == dtype else array.view(dtype))
 
 
 def _check_same(

@@ -5,19 +5,20 @@ import warnings
 from collections.abc import Callable
 
 from keras_regnet.optional import require
-from keras_regnet.training.trainer import NonFiniteLossError
+from keras_regnet.training.epoch import NonFiniteLossError
+from keras_regnet.training.interruption import TerminatedError
 
 
 def run(program: Callable[[], None], after_interrupt: str = "") -> None:
     """Runs a script's work, and turns what can go wrong into a message and exit code.
 
     Exit codes: 2 for a wrong argument, a missing package or a file that cannot be read
-    or written; 3 where the loss is not finite; 130 after Ctrl-C.
+    or written; 3 where the loss is not finite; 130 after Ctrl-C; 143 after SIGTERM.
 
     Args:
         program: Does the work. Its ValueError, ImportError and OSError are messages to
             the user; anything else is a bug and keeps its traceback.
-        after_interrupt: What to say after Ctrl-C: how to go on.
+        after_interrupt: What to say after Ctrl-C or SIGTERM: how to go on.
     """
     # TensorFlow tells through absl which files of a SavedModel it writes.
     logging = require("absl.logging", "train")
@@ -34,6 +35,8 @@ def run(program: Callable[[], None], after_interrupt: str = "") -> None:
             _leave(f"Stopped: {error}", 3)
         except KeyboardInterrupt:
             _leave(f"\nStopped by Ctrl-C. {after_interrupt}", 130)
+        except TerminatedError:
+            _leave(f"Stopped by SIGTERM. {after_interrupt}", 143)
 
 
 def _leave(message: str, code: int) -> None:

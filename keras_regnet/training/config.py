@@ -1,12 +1,17 @@
 """How a network is trained: one frozen dataclass that checks itself."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, Self
 
-SCHEDULES = ("cosine", "constant")
+from keras_regnet.training import checks
+
+OPTIMIZERS = ("sgd", "adamw", "rmsprop", "lamb")
+SCHEDULES = ("cosine", "constant", "step", "exponential")
 GRANULARITIES = ("step", "epoch")
+WARMUP_MODES = ("multiplied", "replacing", "preceding")
+LOSSES = ("cross_entropy", "binary_cross_entropy")
+ON_NAN = ("stop", "skip")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,27 +19,71 @@ class TrainingConfig:
     """Everything that decides how the weights move, and when they are written.
 
     The defaults are the recipe of the published networks (`core/config.py` of pycls),
-    for a batch of 128 images, except that the learning rate moves at every step. The
-    batch size belongs to the data set, the precision and dropout to the model.
+    for a batch of 128 images, except that the learning rate moves at every step and
+    that precise batch normalisation is off. The batch size belongs to the data set,
+    the precision and dropout to the model.
 
     Attributes:
         epochs: Number of passes over the training data.
+        optimizer: `"sgd"` (torch's, with coupled decay), `"adamw"`, `"rmsprop"` (with
+            coupled decay and the epsilon inside the root, as TensorFlow 1 had it) or
+            `"lamb"`.
         learning_rate: The highest learning rate. The official rule is 0.1 per 128
             images of the global batch.
-        momentum: Of the stochastic gradient descent, in [0, 1).
-        nesterov: Whether the momentum is Nesterov's.
+        momentum: Of sgd and rmsprop, in [0, 1); the decay of the mean gradient of
+            adamw and lamb (beta 1).
+        nesterov: Whether the momentum is Nesterov's; of sgd alone.
+        second_moment_decay: Decay of the mean squared gradient: beta 2 of adamw and
+            lamb (None: 0.999), rho of rmsprop (None: 0.9).
+        epsilon: Of adamw (None: 1e-8), lamb (None: 1e-6) and rmsprop (None: 1e-3).
         weight_decay: Factor of the weights that is added to their gradient before the
             momentum (coupled decay, as torch's; *not* the decoupled one of Keras).
-        decay_norms_and_biases: Whether vectors (normalisation scales and shifts, and
-            biases) are decayed too, as in the official recipe.
-        schedule: `"cosine"` (half a period, down to zero) or `"constant"`.
+            adamw and lamb decay by the learning rate times it, apart from the
+            gradient.
+        norm_weight_decay: The same for the scales and shifts of normalisations. None:
+            as `weight_decay`, which is the official recipe.
+        bias_weight_decay: The same for all other biases, those of squeeze-and-
+            excitation and of the head. None: as `weight_decay`.
+        schedule: `"cosine"` (half a period), `"constant"`, `"step"` (times
+            `decay_factor` after every `decay_every_epochs`) or `"exponential"` (the
+            same, but smoothly).
         schedule_granularity: `"step"`, or `"epoch"` to set the rate once per epoch, as
             the official code does.
         warmup_epochs: Length of the linear warm-up; may be fractional or zero.
-        warmup_factor: Fraction of the scheduled rate with which the warm-up starts.
+        warmup_factor: Fraction of the rate with which the warm-up starts.
+        warmup_mode: `"multiplied"`: a factor on the scheduled rate (pycls);
+            `"replacing"`: a straight line up to `learning_rate` while the schedule's
+            clock already runs (timm); `"preceding"`: the same line, after which the
+            schedule begins, with the epochs that are left (torchvision).
+        decay_every_epochs: Of the schedules `"step"` and `"exponential"`.
+        decay_factor: Of the schedules `"step"` and `"exponential"`.
+        final_learning_rate_factor: Where the cosine ends, and the least that `"step"`
+            and `"exponential"` come to, as a fraction of `learning_rate`.
+        cooldown_epochs: Last epochs at that least rate, for which the cosine ends
+            earlier.
         label_smoothing: Share of the target that is spread over all classes.
+        loss: `"cross_entropy"`, or `"binary_cross_entropy"`: every class is a yes or
+            no of its own.
+        clip_norm: The gradient of all weights together is made no longer than this.
+            None: it is left as it is.
+        accumulation: Pieces into which each device cuts its share of a batch; their
+            gradients are added up before the weights move.
+        on_nan: What happens where the loss of a step is not finite: `"stop"`, or
+            `"skip"` to leave the weights as they are and go on.
+        jit_compile: Whether XLA compiles the training step.
+        ema_decay: Decay of the exponential moving average of the weights and of the
+            statistics of batch normalisation, per update of it. 0: no average.
+        ema_every_steps: Steps between two updates of the average.
+        ema_copies_in_warmup: Whether the average is a plain copy during the warm-up.
+        precise_bn_images: Training images from which the statistics of batch
+            normalisation are taken anew before every evaluation. 0: those of the
+            running average are used.
         checkpoint_every_epochs: A checkpoint is written after so many epochs, and
-            after the last.
+            after the last. 0: only after the last.
+        checkpoint_every_steps: And after so many steps. 0: none.
+        checkpoint_every_minutes: And after so many minutes. 0: none.
+        keep_checkpoints: How many of the last checkpoints stay on the disk.
+        log_every_steps: Steps between two lines of `metrics.jsonl`.
         steps_per_execution: Training steps in one call of the compiled function. More
             costs nothing but the moments at which progress is shown; it helps where a
             step takes less than a few milliseconds.
@@ -44,52 +93,113 @@ class TrainingConfig:
     """
 
     epochs: int
+    optimizer: str = "sgd"
     learning_rate: float = 0.1
     momentum: float = 0.9
     nesterov: bool = True
+    second_moment_decay: float | None = None
+    epsilon: float | None = None
     weight_decay: float = 5e-5
-    decay_norms_and_biases: bool = True
+    norm_weight_decay: float | None = None
+    bias_weight_decay: float | None = None
     schedule: str = "cosine"
     schedule_granularity: str = "step"
     warmup_epochs: float = 5
     warmup_factor: float = 0.1
+    warmup_mode: str = "multiplied"
+    decay_every_epochs: float = 30
+    decay_factor: float = 0.1
+    final_learning_rate_factor: float = 0.0
+    cooldown_epochs: float = 0
     label_smoothing: float = 0.0
+    loss: str = "cross_entropy"
+    clip_norm: float | None = None
+    accumulation: int = 1
+    on_nan: str = "stop"
+    jit_compile: bool = False
+    ema_decay: float = 0.0
+    ema_every_steps: int = 1
+    ema_copies_in_warmup: bool = False
+    precise_bn_images: int = 0
     checkpoint_every_epochs: int = 1
+    checkpoint_every_steps: int = 0
+    checkpoint_every_minutes: float = 10.0
+    keep_checkpoints: int = 2
+    log_every_steps: int = 50
     steps_per_execution: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "checkpoint_every_epochs", "steps_per_execution"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                self._refuse(name, "a whole number of at least 1")
-        if not (_is_number(self.learning_rate) and self.learning_rate > 0):
-            self._refuse("learning_rate", "a finite number above 0")
-        for name in ("momentum", "label_smoothing"):
-            value = getattr(self, name)
-            if not (_is_number(value) and 0 <= value < 1):
-                self._refuse(name, "a number in [0, 1)")
-        for name in ("weight_decay", "warmup_epochs"):
-            value = getattr(self, name)
-            if not (_is_number(value) and value >= 0):
-                self._refuse(name, "a finite number of at least 0")
-        if not (_is_number(self.warmup_factor) and 0 <= self.warmup_factor <= 1):
-            self._refuse("warmup_factor", "a number in [0, 1]")
-        for name in ("nesterov", "decay_norms_and_biases"):
-            if not isinstance(getattr(self, name), bool):
-                self._refuse(name, "True or False")
-        if self.nesterov and self.momentum == 0:
-            self._refuse("nesterov", "False where momentum is 0")
-        if self.schedule not in SCHEDULES:
-            self._refuse("schedule", f"one of {SCHEDULES}")
-        if self.schedule_granularity not in GRANULARITIES:
-            self._refuse("schedule_granularity", f"one of {GRANULARITIES}")
-        if self.warmup_epochs > self.epochs:
-            self._refuse("warmup_epochs", f"at most epochs ({self.epochs})")
-
-    def _refuse(self, name: str, expected: str) -> None:
-        raise ValueError(
-            f"{name} must be {expected}. Received: {getattr(self, name)!r}"
+        checks.whole(
+            self,
+            1,
+            "epochs",
+            "accumulation",
+            "ema_every_steps",
+            "keep_checkpoints",
+            "log_every_steps",
+            "steps_per_execution",
         )
+        checks.whole(
+            self,
+            0,
+            "precise_bn_images",
+            "checkpoint_every_epochs",
+            "checkpoint_every_steps",
+        )
+        checks.above_zero(
+            self,
+            "learning_rate",
+            "decay_every_epochs",
+            "decay_factor",
+            "clip_norm",
+            "epsilon",
+        )
+        checks.not_negative(
+            self,
+            "weight_decay",
+            "norm_weight_decay",
+            "bias_weight_decay",
+            "warmup_epochs",
+            "cooldown_epochs",
+            "checkpoint_every_minutes",
+        )
+        checks.below_one(
+            self, "momentum", "second_moment_decay", "label_smoothing", "ema_decay"
+        )
+        checks.share(self, "warmup_factor", "final_learning_rate_factor")
+        checks.boolean(self, "nesterov", "ema_copies_in_warmup", "jit_compile")
+        checks.choice(self, "optimizer", OPTIMIZERS)
+        checks.choice(self, "schedule", SCHEDULES)
+        checks.choice(self, "schedule_granularity", GRANULARITIES)
+        checks.choice(self, "warmup_mode", WARMUP_MODES)
+        checks.choice(self, "loss", LOSSES)
+        checks.choice(self, "on_nan", ON_NAN)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Checks what two fields must have in common."""
+        if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
+            checks.refuse(self, "nesterov", "False where momentum is 0")
+        if self.decay_factor > 1:
+            checks.refuse(self, "decay_factor", "at most 1")
+        if self.warmup_epochs > self.epochs:
+            checks.refuse(self, "warmup_epochs", f"at most epochs ({self.epochs})")
+        if self.cooldown_epochs and self.schedule != "cosine":
+            checks.refuse(self, "cooldown_epochs", "0 unless the schedule is cosine")
+        left = self.epochs - self.warmup_epochs
+        if self.cooldown_epochs and self.cooldown_epochs >= left:
+            checks.refuse(
+                self, "cooldown_epochs", f"less than the {left:g} epochs after warm-up"
+            )
+
+    @property
+    def decays(self) -> dict[str, float]:
+        """The weight decay of `"weights"`, `"norms"` and `"biases"`."""
+        given = {"norms": self.norm_weight_decay, "biases": self.bias_weight_decay}
+        return {"weights": self.weight_decay} | {
+            group: self.weight_decay if decay is None else decay
+            for group, decay in given.items()
+        }
 
     @classmethod
     def for_batch_size(
@@ -150,11 +260,3 @@ class TrainingConfig:
                 f"A TrainingConfig needs `epochs`. Received: {dict(values)}"
             )
         return cls(**values)
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )

@@ -1,19 +1,130 @@
 """Data sets as the loop wants them: split over replicas, every example counted once."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
 
 import tensorflow as tf
 
-TrainDataset = tf.data.Dataset | Callable[[int], tf.data.Dataset]
+Shard = tuple[int, int]
 
 
-def training_dataset(source: TrainDataset, epoch: int) -> tf.data.Dataset:
-    """The training data of an epoch (counted from 0)."""
-    return source if isinstance(source, tf.data.Dataset) else source(epoch)
+@runtime_checkable
+class ShardedData(Protocol):
+    """Data that give each worker its part of an epoch, as `keras_regnet.data.Data`."""
+
+    def train(
+        self, epoch: int, start_step: int = 0, shard: Shard = (0, 1)
+    ) -> tf.data.Dataset:
+        """Batches of (images, labels) of worker `shard[0]` of `shard[1]`, one size."""
+
+    def validation(self, shard: Shard = (0, 1)) -> tf.data.Dataset:
+        """Batches of (images, labels); each example with one worker alone."""
 
 
-def check_training_dataset(dataset: Any, replicas: int) -> None:
+TrainDataset = tf.data.Dataset | Callable[[int], tf.data.Dataset] | ShardedData
+ValidationDataset = tf.data.Dataset | ShardedData
+
+
+def training_dataset(
+    source: TrainDataset, epoch: int, start_step: int = 0, shard: Shard = (0, 1)
+) -> tf.data.Dataset:
+    """A worker's part of the training data of an epoch.
+
+    Args:
+        source: What the user gave.
+        epoch: From 0 on.
+        start_step: How many batches are left out at the beginning.
+        shard: (index, number) of this worker. Where the source does not know shards,
+            each worker prepares all batches and takes its rows.
+    """
+    if isinstance(source, ShardedData):
+        return source.train(epoch, start_step, shard)
+    dataset = source if isinstance(source, tf.data.Dataset) else source(epoch)
+    if start_step:
+        dataset = dataset.skip(start_step)
+    return _rows_of(dataset, shard)
+
+
+def _rows_of(dataset: tf.data.Dataset, shard: Shard) -> tf.data.Dataset:
+    """The rows of each batch that belong to a worker."""
+    index, count = shard
+    if count == 1:
+        return dataset
+
+    def rows(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        size = batch[0].shape[0] // count
+        return tuple(part[index * size : (index + 1) * size] for part in batch)
+
+    return dataset.map(rows)
+
+
+def distribute_training(
+    source: TrainDataset, epoch: int, start_step: int, strategy: tf.distribute.Strategy
+) -> Iterator:
+    """An iterator over the batches of an epoch, a part of each for each replica."""
+
+    def per_replica(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        shard = (context.input_pipeline_id, context.num_input_pipelines)
+        dataset = training_dataset(source, epoch, start_step, shard)
+        return _split(dataset, context)
+
+    return iter(strategy.distribute_datasets_from_function(per_replica))
+
+
+class ValidationBatches:
+    """Batches of (images, labels, weights) for every replica, again and again.
+
+    Where there are several replicas, short batches are padded with examples of weight
+    0 to the size of the first one, rounded up to a multiple of the replicas.
+
+    Args:
+        source: What the user gave.
+        strategy: The strategy of the evaluation.
+    """
+
+    def __init__(
+        self, source: ValidationDataset, strategy: tf.distribute.Strategy
+    ) -> None:
+        self.source = source
+        self.strategy = strategy
+        self._size: int | None = None
+
+    def __iter__(self) -> Iterator:
+        return iter(self.strategy.distribute_datasets_from_function(self._part))
+
+    def _part(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        index, workers = context.input_pipeline_id, context.num_input_pipelines
+        replicas = context.num_replicas_in_sync
+        if isinstance(self.source, ShardedData):
+            replicas //= workers
+            dataset = self.source.validation((index, workers))
+            # The first worker's, because another one's part may be empty.
+            first = self.source.validation((0, workers))
+        else:
+            dataset = first = self.source
+        if context.num_replicas_in_sync == 1:
+            return weighted(dataset)
+        if self._size is None:
+            for images, _ in first.take(1):
+                self._size = -(-images.shape[0] // replicas) * replicas
+        dataset = weighted(dataset, self._size or replicas)
+        if not isinstance(self.source, ShardedData):
+            dataset = _rows_of(dataset, (index, workers))
+        return _split(dataset, context)
+
+
+def _split(
+    dataset: tf.data.Dataset, context: tf.distribute.InputContext
+) -> tf.data.Dataset:
+    """Cuts a worker's batches into those of its replicas."""
+    replicas = context.num_replicas_in_sync // context.num_input_pipelines
+    if replicas == 1:
+        return dataset
+    size = dataset.element_spec[0].shape[0]
+    return dataset.rebatch(size // replicas, drop_remainder=True)
+
+
+def check_training_dataset(dataset: Any, replicas: int, accumulation: int = 1) -> None:
     """Checks that a data set gives (images, labels) that split evenly.
 
     Raises:
@@ -21,10 +132,12 @@ def check_training_dataset(dataset: Any, replicas: int) -> None:
     """
     check_pairs(dataset, "train_dataset")
     size = dataset.element_spec[0].shape[0]
-    if replicas > 1 and (size is None or size % replicas):
+    parts = replicas * accumulation
+    if parts > 1 and (size is None or size % parts):
+        pieces = f" and accumulation={accumulation}" if accumulation > 1 else ""
         raise ValueError(
-            f"With {replicas} replicas the training batches must have one size "
-            f"(batch(..., drop_remainder=True)) that {replicas} divides. "
+            f"With {replicas} replicas{pieces} the training batches must have one size "
+            f"(batch(..., drop_remainder=True)) that {parts} divides. "
             f"Received: {'batches of varying size' if size is None else size}"
         )
 
@@ -75,15 +188,13 @@ def steps_in(dataset: tf.data.Dataset, given: int | None) -> int:
     return given
 
 
-def weighted(dataset: tf.data.Dataset, replicas: int) -> tf.data.Dataset:
+def weighted(dataset: tf.data.Dataset, size: int | None = None) -> tf.data.Dataset:
     """Gives every example of an evaluation data set the weight 1.
 
-    Under several replicas short batches are padded to the size of the first one,
-    rounded up to a multiple of the replicas, with examples of weight 0.
-
     Args:
-        dataset: Batches of (images, labels), none larger than the first.
-        replicas: Number of replicas.
+        dataset: Batches of (images, labels).
+        size: Shorter batches are padded to so many examples, with weight 0; None for
+            no padding.
 
     Returns:
         Batches of (images, labels, weights).
@@ -92,11 +203,6 @@ def weighted(dataset: tf.data.Dataset, replicas: int) -> tf.data.Dataset:
     def with_weights(images: tf.Tensor, labels: tf.Tensor) -> tuple:
         return images, labels, tf.ones(tf.shape(images)[:1])
 
-    if replicas == 1:
-        return dataset.map(with_weights)
-    size = None
-    for images, _ in dataset.take(1):
-        size = -(-images.shape[0] // replicas) * replicas
     if size is None:
         return dataset.map(with_weights)
 

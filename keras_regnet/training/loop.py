@@ -7,27 +7,15 @@ gradients of the replicas: N replicas take the step that one device would.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_regnet.training.averaging import Averages, float_variables
 from keras_regnet.training.losses import Loss, hits
-
-
-class Sums(NamedTuple):
-    """What has been added up since the last reset.
-
-    Attributes:
-        loss: Sum of the losses of the examples.
-        correct: Number of examples whose label was the strongest output.
-        count: Number of examples.
-    """
-
-    loss: float
-    correct: float
-    count: float
+from keras_regnet.training.tally import Tally, on_each_replica
 
 
 class Loop:
@@ -39,6 +27,18 @@ class Loop:
             `strategy`.
         loss: Gives one loss per example.
         strategy: The strategy under which the model was built.
+        averages: Moving averages of the model's variables, if wanted.
+        accumulation: Into how many pieces each replica cuts its part of a batch; the
+            gradients of the pieces are added up before the weights move.
+        clip_norm: The greatest norm of all gradients together; longer ones are scaled
+            down to it. None for no limit. With several replicas it costs a second
+            exchange of the gradients.
+        skip_non_finite: Whether a step whose loss or gradient is not finite leaves the
+            model as it was; otherwise it is only remembered.
+        jit_compile: Whether XLA compiles the step; with one replica only.
+
+    Attributes:
+        tally: The sums over the examples since they were last set to zero.
     """
 
     def __init__(
@@ -47,81 +47,242 @@ class Loop:
         optimizer: keras.optimizers.Optimizer,
         loss: Loss,
         strategy: tf.distribute.Strategy,
+        *,
+        averages: Averages | None = None,
+        accumulation: int = 1,
+        clip_norm: float | None = None,
+        skip_non_finite: bool = False,
+        jit_compile: bool = False,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
         self.strategy = strategy
-        self._most_steps = 1
+        self.averages = averages
+        self.accumulation = accumulation
+        self.clip_norm = clip_norm
+        self.skip_non_finite = skip_non_finite
+        self.tally = Tally(strategy)
         self.scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        with strategy.scope():
-            # One vector for loss, correct and count; float64 counts exactly. A replica
-            # adds to its own copy, and reading gives the sum of the copies.
-            self._sums = tf.Variable(
-                tf.zeros(3, tf.float64),
-                trainable=False,
-                synchronization=tf.VariableSynchronization.ON_READ,
-                aggregation=tf.VariableAggregation.SUM,
-                name="sums",
-            )
+        self._most_steps = 1
+        self._statistics = float_variables(model.non_trainable_variables)
+        self._totals, self._bad = [], None
+        if accumulation > 1 or skip_non_finite:
+            with strategy.scope():
+                self._bad = on_each_replica(tf.constant(False), "bad")
+                self._totals = [
+                    on_each_replica(tf.zeros(v.shape, v.dtype), "gradient")
+                    for v in model.trainable_variables
+                ]
+        self._whole_step = self._train_replica
+        if jit_compile:
+            self._whole_step = tf.function(self._train_replica, jit_compile=True)
         self._train = tf.function(self._train_steps, reduce_retracing=True)
         self._evaluate = tf.function(self._evaluate_step, reduce_retracing=True)
+        self._average = tf.function(self._average_step)
 
-    def train(self, batches: Iterator, learning_rates: np.ndarray) -> None:
+    def train(
+        self,
+        batches: Iterator,
+        learning_rates: np.ndarray,
+        average_rates: np.ndarray | None = None,
+        first_step: int = 0,
+    ) -> None:
         """Takes as many steps as there are learning rates, without waiting for them.
 
         Args:
             batches: Iterator over (images, labels), distributed by the strategy.
             learning_rates: The learning rate of each step.
+            average_rates: How far the averages move after each step.
+            first_step: The number of the first of these steps, from 0, by which
+                `tally.first_bad` names one.
         """
         count = len(learning_rates)
         # One length for every call, or else the last one of an epoch is a new trace.
         self._most_steps = max(self._most_steps, count)
-        rates = np.pad(learning_rates, (0, self._most_steps - count))
-        self._train(batches, tf.constant(rates, tf.float32), tf.constant(count))
+        rates = np.zeros((2, self._most_steps), np.float32)
+        rates[0, :count] = learning_rates
+        if average_rates is not None:
+            rates[1, :count] = average_rates
+        first = tf.constant(first_step, tf.int64)
+        self._train(batches, tf.constant(rates), first, tf.constant(count))
 
-    def evaluate(self, batches: Any) -> None:
-        """Adds the examples of a distributed data set of (images, labels, weights)."""
-        for batch in batches:
-            self._evaluate(batch)
+    def evaluate(self, batch: Any) -> None:
+        """Adds a batch of (images, labels, weights) of a distributed data set."""
+        self._evaluate(batch)
 
-    def read(self) -> Sums:
-        """Waits for the steps under way and returns the sums."""
-        return Sums(*self._sums.numpy().tolist())
+    def average_statistics(self) -> None:
+        """Makes the running statistics of all replicas their mean.
 
-    def reset(self) -> None:
-        """Sets the sums to zero."""
-        self._sums.assign(tf.zeros(3, tf.float64))
+        Without synchronised batch normalisation every replica has its own. Before an
+        evaluation or a checkpoint they have to be one; all workers must call it.
+        """
+        if self.strategy.num_replicas_in_sync > 1:
+            self._average()
+
+    def _average_step(self) -> None:
+        variables = list(self._statistics)
+        if self.averages is not None:
+            variables += self.averages.statistics
+
+        def average() -> None:
+            context = tf.distribute.get_replica_context()
+            means = context.all_reduce(
+                "MEAN", [tf.identity(v.value) for v in variables]
+            )
+            for variable, mean in zip(variables, means, strict=True):
+                variable.assign(mean)
+
+        if variables:
+            self.strategy.run(average)
 
     def _train_steps(
-        self, batches: Iterator, learning_rates: tf.Tensor, count: tf.Tensor
+        self, batches: Iterator, rates: tf.Tensor, first: tf.Tensor, count: tf.Tensor
     ) -> None:
         for index in tf.range(count):
-            self.optimizer.learning_rate = learning_rates[index]
-            self.strategy.run(self._train_replica, args=(next(batches),))
+            self.optimizer.learning_rate = rates[0, index]
+            batch = self._next(batches)
+            step = first + tf.cast(index, tf.int64)
+            if self._totals:
+                self._step_in_phases(batch, step)
+            else:
+                self.strategy.run(self._whole_step, args=(batch, step))
+            if self.averages is not None and rates[1, index] > 0:
+                self.averages.update(rates[1, index])
 
     @tf.autograph.experimental.do_not_convert
-    def _train_replica(self, batch: tuple[tf.Tensor, tf.Tensor]) -> None:
+    def _next(self, batches: Iterator) -> Any:
+        """The next batch; adds the time that it took to the tally."""
+        # The first weights' gradient is the last of a step: their value comes after it.
+        done = tf.convert_to_tensor(self.model.trainable_variables[0].value)
+        with tf.control_dependencies([done]):
+            begin = tf.timestamp()
+        with tf.control_dependencies([begin]):
+            batch = next(batches)
+        arrived = [
+            tensor
+            for part in tf.nest.flatten(batch)
+            for tensor in self.strategy.experimental_local_results(part)
+        ]
+        with tf.control_dependencies(arrived):
+            end = tf.timestamp()
+        self.tally.add_wait(end - begin)
+        return batch
+
+    def _step_in_phases(self, batch: Any, step: tf.Tensor) -> None:
+        """Adds up the gradients of the pieces first, then moves the weights or not."""
+        if self.skip_non_finite:
+            statistics = self.strategy.run(self._copy_statistics)
+        for piece in tf.range(self.accumulation):
+            self.strategy.run(self._accumulate_replica, args=(batch, piece, step))
+        if self.skip_non_finite:
+            bad = self.strategy.run(self._is_bad_replica)
+            if self.strategy.reduce("SUM", bad, axis=None) > 0:
+                self.strategy.run(self._undo_replica, args=(statistics,))
+                self.tally.add_skipped()
+            else:
+                self.strategy.run(self._apply_totals_replica)
+        else:
+            self.strategy.run(self._apply_totals_replica)
+
+    @tf.autograph.experimental.do_not_convert
+    def _train_replica(self, batch: tuple[tf.Tensor, ...], step: tf.Tensor) -> None:
         images, labels = batch
-        count = tf.shape(images)[0]
+        count = self._over_replicas("SUM", tf.shape(images)[0])
+        self._apply(self._gradients(images, labels, count, step))
+
+    @tf.autograph.experimental.do_not_convert
+    def _accumulate_replica(
+        self, batch: tuple[tf.Tensor, ...], piece: tf.Tensor, step: tf.Tensor
+    ) -> None:
+        count = self._over_replicas("SUM", tf.shape(batch[0])[0])
+        images, labels = (self._cut(part, piece) for part in batch)
+        gradients = self._gradients(images, labels, count, step)
+        for total, gradient in zip(self._totals, gradients, strict=True):
+            if gradient is not None:
+                total.assign_add(tf.convert_to_tensor(gradient))
+
+    def _cut(self, tensor: tf.Tensor, piece: tf.Tensor) -> tf.Tensor:
+        size = tensor.shape[0] // self.accumulation
+        shape = [size, *tensor.shape[1:]]
+        begin = [piece * size] + [0] * (len(shape) - 1)
+        return tf.ensure_shape(tf.slice(tensor, begin, shape), shape)
+
+    @tf.autograph.experimental.do_not_convert
+    def _copy_statistics(self) -> list[tf.Tensor]:
+        return [tf.identity(variable.value) for variable in self._statistics]
+
+    @tf.autograph.experimental.do_not_convert
+    def _is_bad_replica(self) -> tf.Tensor:
+        bad = self._bad.read_value()
+        if not self.scales_loss:  # which makes infinite gradients on purpose
+            finite = [tf.math.is_finite(total.read_value()) for total in self._totals]
+            bad |= ~tf.reduce_all(tf.stack([tf.reduce_all(each) for each in finite]))
+        return tf.cast(bad, tf.int32)
+
+    @tf.autograph.experimental.do_not_convert
+    def _undo_replica(self, statistics: list[tf.Tensor]) -> None:
+        for variable, old in zip(self._statistics, statistics, strict=True):
+            variable.assign(old)
+        self._clear_totals()
+
+    @tf.autograph.experimental.do_not_convert
+    def _apply_totals_replica(self) -> None:
+        gradients = [total.read_value() for total in self._totals]
+        with tf.control_dependencies(gradients):
+            self._clear_totals()
+        self._apply(gradients)
+
+    def _clear_totals(self) -> None:
+        for total in self._totals:
+            total.assign(tf.zeros(total.shape, total.dtype))
+        self._bad.assign(False)
+
+    def _gradients(
+        self, images: tf.Tensor, labels: tf.Tensor, count: tf.Tensor, step: tf.Tensor
+    ) -> list:
+        """Gradients of a part of a batch of `count` examples; adds its sums."""
         replicas = self.strategy.num_replicas_in_sync
         with tf.GradientTape() as tape:
             outputs = _at_least_float32(self.model(images, training=True))
             losses = self.loss(labels, outputs)
-            total = tf.reduce_sum(losses) / tf.cast(
-                self._over_replicas("SUM", count), losses.dtype
-            )
+            total = tf.reduce_sum(losses) / tf.cast(count, losses.dtype)
             if penalties := self.model.losses:
                 penalty = tf.add_n([tf.cast(p, losses.dtype) for p in penalties])
-                total += penalty / replicas
+                total += penalty / (replicas * self.accumulation)
                 losses += penalty
             scaled = self.optimizer.scale_loss(total)
-        variables = self.model.trainable_variables
-        gradients = tape.gradient(scaled, variables)
+        finite = tf.math.is_finite(losses)
+        bad = ~tf.reduce_all(finite)
+        self.tally.add_bad(bad, step)
+        if self._bad is not None:
+            self._bad.assign(self._bad.read_value() | bad)
+        weights = finite if self.skip_non_finite else tf.ones_like(losses)
+        self.tally.add(losses, hits(labels, outputs), weights)
+        return tape.gradient(scaled, self.model.trainable_variables)
+
+    def _apply(self, gradients: list) -> None:
+        replicas = self.strategy.num_replicas_in_sync
         if self.scales_loss and replicas > 1:
             gradients = self._all_or_none_finite(gradients)
-        self.optimizer.apply(gradients, variables)
-        self._add(losses, hits(labels, outputs), tf.ones_like(losses))
+        if self.clip_norm is not None:
+            gradients = self._clipped(gradients)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+
+    def _clipped(self, gradients: list) -> list:
+        """Scales the sum over the replicas down to `clip_norm`."""
+        context = tf.distribute.get_replica_context()
+        present = [tf.convert_to_tensor(g) for g in gradients if g is not None]
+        if self.strategy.num_replicas_in_sync > 1:
+            present = context.all_reduce("SUM", present)
+        limit = tf.cast(self.clip_norm, present[0].dtype)
+        if self.scales_loss:
+            limit *= tf.cast(self.optimizer.dynamic_scale, limit.dtype)
+        present, _ = tf.clip_by_global_norm(present, limit)
+        # The optimizer adds up the replicas' gradients: one of them gives the sum.
+        first = tf.cast(context.replica_id_in_sync_group == 0, limit.dtype)
+        clipped = iter([gradient * first for gradient in present])
+        return [None if g is None else next(clipped) for g in gradients]
 
     @tf.autograph.experimental.do_not_convert
     def _evaluate_step(self, batch: Any) -> None:
@@ -134,22 +295,7 @@ class Loop:
         losses = self.loss(labels, outputs)
         if penalties := self.model.losses:
             losses += tf.add_n([tf.cast(p, losses.dtype) for p in penalties])
-        self._add(losses, hits(labels, outputs), weights)
-
-    def _add(self, losses: tf.Tensor, correct: tf.Tensor, weights: tf.Tensor) -> None:
-        weights = tf.cast(weights, tf.float64)
-        losses = tf.cast(losses, tf.float64)
-        # Not a product: the loss of padding could be infinite.
-        losses = tf.where(weights > 0, losses, tf.zeros_like(losses))
-        self._sums.assign_add(
-            tf.stack(
-                [
-                    tf.reduce_sum(losses),
-                    tf.reduce_sum(correct * weights),
-                    tf.reduce_sum(weights),
-                ]
-            )
-        )
+        self.tally.add(losses, hits(labels, outputs), weights)
 
     def _over_replicas(self, operation: str, value: tf.Tensor) -> tf.Tensor:
         if self.strategy.num_replicas_in_sync == 1:

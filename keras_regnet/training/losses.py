@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_regnet.training.config import TrainingConfig
+
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -36,6 +38,42 @@ def cross_entropy(label_smoothing: float = 0.0, from_logits: bool = True) -> Los
         )
 
     return loss
+
+
+def binary_cross_entropy(
+    label_smoothing: float = 0.0, from_logits: bool = True
+) -> Loss:
+    """Builds the cross-entropy of a yes or no for each class, averaged over them.
+
+    As timm's `BinaryCrossEntropy`: with smoothing e the targets of C classes are
+    1 - e + e / C and e / C.
+
+    Args:
+        label_smoothing: e.
+        from_logits: Whether the network gives logits; otherwise probabilities.
+
+    Returns:
+        A function like that of `cross_entropy`.
+    """
+
+    def loss(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        classes = outputs.shape[-1]
+        if labels.shape.rank == 1:
+            labels = tf.one_hot(labels, classes, dtype=outputs.dtype)
+        labels = tf.cast(labels, outputs.dtype)
+        labels = labels * (1.0 - label_smoothing) + label_smoothing / classes
+        return keras.losses.binary_crossentropy(
+            labels, outputs, from_logits=from_logits
+        )
+
+    return loss
+
+
+def default_loss(config: TrainingConfig, from_logits: bool = True) -> Loss:
+    """The loss of a training configuration."""
+    if config.loss == "binary_cross_entropy":
+        return binary_cross_entropy(config.label_smoothing, from_logits)
+    return cross_entropy(config.label_smoothing, from_logits)
 
 
 def per_example(loss: Any) -> Loss:

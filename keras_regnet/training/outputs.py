@@ -4,7 +4,7 @@ import importlib.util
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,11 @@ import keras
 import tensorflow as tf
 
 from keras_regnet.files import replacing
+from keras_regnet.training.checkpoints import take_snapshot
+from keras_regnet.training.keeper import Keeper
+from keras_regnet.training.loop import Loop
 from keras_regnet.training.run_directory import RunDirectory, naming
+from keras_regnet.training.state import RunState
 
 
 @contextmanager
@@ -41,6 +45,51 @@ def write_summaries(
         writer.close()
 
 
+def save_results(
+    run: RunDirectory,
+    model: keras.Model,
+    loop: Loop,
+    keeper: Keeper,
+    state: RunState,
+) -> None:
+    """Writes everything that a run leaves at its end, `result.json` last.
+
+    `model.keras` and `saved_model/` have the averaged weights where there are
+    averages; the raw ones are then `model_raw.keras`. Where another epoch than the last
+    was the best, `best.keras` has its weights.
+
+    Args:
+        run: The folder.
+        model: The model to save; it shares its variables with the loop's.
+        loop: The compiled steps.
+        keeper: The checkpoints.
+        state: Where the run stands.
+    """
+    averages = loop.averages
+
+    def averaged() -> AbstractContextManager:
+        return averages.in_place() if averages is not None else nullcontext()
+
+    if averages is not None:
+        _save_keras(run.path / "model_raw.keras", model)
+    with averaged():
+        save_outputs(run, model, state.history)
+    result: dict[str, Any] = {"final": state.history[-1], "epochs": state.epoch}
+    if state.best_epoch:
+        result["best"] = state.history[state.best_epoch - 1]
+        last = take_snapshot(0, keeper.groups, {})
+        if state.best_epoch != state.epoch and keeper.assign_best():
+            with averaged():
+                _save_keras(run.path / "best.keras", model)
+            last.assign(keeper.groups)
+    run.write_json("result.json", result)
+
+
+def _save_keras(path: Path, model: keras.Model) -> None:
+    with naming(path), replacing(path) as temporary:
+        model.save(temporary)
+
+
 def save_outputs(
     run: RunDirectory, model: keras.Model, history: list[dict[str, Any]]
 ) -> None:
@@ -50,8 +99,7 @@ def save_outputs(
     several replicas become ordinary ones, and the file is known to load.
     """
     path = run.path / "model.keras"
-    with naming(path), replacing(path) as temporary:
-        model.save(temporary)
+    _save_keras(path, model)
     loaded = keras.saving.load_model(path, compile=False)
     path = run.path / "saved_model"
     temporary = run.path / ".saved_model.tmp"

@@ -29,21 +29,46 @@ class Progress:
             self._clear()
             print(text, file=self.stream, flush=True)
 
-    def start_epoch(self, epoch: int, steps: int) -> None:
-        """Begins the line of an epoch (counted from 0) of `steps` steps."""
-        self.epoch, self.steps, self._begin = epoch, steps, time.monotonic()
+    def start_epoch(self, epoch: int, steps: int, done: int = 0) -> None:
+        """Begins the line of an epoch (counted from 0) of `steps` steps.
 
-    def update(self, step: int, images: float, loss: float, accuracy: float) -> None:
-        """Redraws the line after `step` steps with the means so far."""
+        Args:
+            epoch: The epoch.
+            steps: Its steps.
+            done: How many of them were done before, by a run that was interrupted.
+        """
+        self.epoch, self.steps, self._begin = epoch, steps, time.monotonic()
+        self._before = done
+
+    def update(
+        self,
+        step: int,
+        images: float,
+        loss: float,
+        accuracy: float,
+        data_wait: float = 0.0,
+    ) -> None:
+        """Redraws the line.
+
+        Args:
+            step: Steps of the epoch that are done.
+            images: Images since `start_epoch`.
+            loss: Mean of the epoch so far.
+            accuracy: Mean of the epoch so far.
+            data_wait: Share of the time for which the steps waited for data.
+        """
         if not self.alive:
             return
         seconds = max(time.monotonic() - self._begin, 1e-9)
-        left = seconds / step * (self.steps - step)
+        rate = seconds / max(step - self._before, 1)
+        left = rate * (self.steps - step)
+        whole = left + rate * self.steps * (self.epochs - self.epoch - 1)
         filled = round(20 * step / self.steps)
         text = (
             f"{self._head()} [{'=' * filled}{'.' * (20 - filled)}] "
             f"{step}/{self.steps}  loss {loss:.4f}  accuracy {accuracy:.4f}  "
-            f"{images / seconds:.0f} images/s  {duration(left)} left"
+            f"{images / seconds:.0f} images/s{_waiting(data_wait)}  "
+            f"{duration(left)} left, {duration(whole)} for all"
         )
         self._clear()
         print(text, end="", file=self.stream, flush=True)
@@ -60,10 +85,12 @@ class Progress:
                 f"  validation loss {row['validation_loss']:.4f}  "
                 f"accuracy {row['validation_accuracy']:.4f}"
             )
+        if "ema_validation_accuracy" in row:
+            text += f"  averaged {row['ema_validation_accuracy']:.4f}"
         left = row["seconds"] * (self.epochs - self.epoch - 1)
         text += (
-            f"  {duration(row['seconds'])}  {row['images_per_second']:.0f} images/s  "
-            f"{duration(left)} left"
+            f"  {duration(row['seconds'])}  {row['images_per_second']:.0f} images/s"
+            f"{_waiting(row.get('data_wait', 0.0))}  {duration(left)} left"
         )
         self.say(text)
 
@@ -75,6 +102,11 @@ class Progress:
         if self._width:
             print("\r" + " " * self._width + "\r", end="", file=self.stream)
             self._width = 0
+
+
+def _waiting(share: float) -> str:
+    """Says how long the steps waited for data, where it is worth saying."""
+    return f" ({100 * share:.0f} % waiting for data)" if share >= 0.05 else ""
 
 
 def duration(seconds: float) -> str:

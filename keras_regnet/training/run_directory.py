@@ -12,8 +12,17 @@ from typing import Any
 
 from keras_regnet.files import write_text
 
-# Where the data are may change while a run goes on.
-_MAY_DIFFER = ("data.data_dir", "data.download")
+# What may change while a run goes on: where the data are, and when files are written.
+_MAY_DIFFER = (
+    "data.data_dir",
+    "data.download",
+    "training.checkpoint_every_epochs",
+    "training.checkpoint_every_minutes",
+    "training.checkpoint_every_steps",
+    "training.keep_checkpoints",
+    "training.log_every_steps",
+    "training.steps_per_execution",
+)
 
 
 class RunDirectory:
@@ -102,7 +111,8 @@ class RunDirectory:
     def write_log(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Writes `log.csv`, a row per epoch, as a whole."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+        names = list(dict.fromkeys(name for row in history for name in row))
+        writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
         with naming(self.path / "log.csv"):

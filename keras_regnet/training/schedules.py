@@ -1,4 +1,4 @@
-"""The learning rate of every step: warm-up and half a cosine, as the official code."""
+"""The learning rate of every step: a warm-up, and what comes down after it."""
 
 import math
 
@@ -10,12 +10,26 @@ from keras_regnet.training.config import TrainingConfig
 def learning_rate_at(config: TrainingConfig, step: int, steps_per_epoch: int) -> float:
     """The learning rate of one training step.
 
-    With t the time in epochs and T the number of epochs, the rate is
-    `learning_rate * 0.5 * (1 + cos(pi * t / T))`. During the first `warmup_epochs` W
-    it is multiplied by `warmup_factor * (1 - t / W) + t / W` (pycls,
-    `core/optimizer.py`). With granularity `"epoch"`, t is the number of whole epochs
-    done, so that the first epoch runs at `warmup_factor` times the rate and the last
-    of a hundred at `0.5 * (1 + cos(0.99 * pi))` times.
+    With t the time in epochs, r the highest rate, f the least one as a fraction of it
+    and T the epochs of the schedule, the scheduled rate is
+
+        r * (f + (1 - f) * 0.5 * (1 + cos(pi * t / T)))    cosine
+        r                                                  constant
+        r * max(f, decay_factor ** floor(t / every))       step
+        r * max(f, decay_factor ** (t / every))            exponential
+
+    During the first W = `warmup_epochs`, with w = `warmup_factor` and the straight
+    line l = w * (1 - t / W) + t / W, it is
+
+        l * (scheduled rate at t)    "multiplied": pycls, `core/optimizer.py`
+        l * r                        "replacing": timm's schedulers
+        l * r                        "preceding": torchvision's SequentialLR, and timm's
+                                     with warmup_prefix; t starts anew at W, and T is
+                                     what is left after it
+
+    With granularity `"epoch"`, t is the number of whole epochs done. So the official
+    recipe runs its first epoch at 0.1 times the rate, and the last of a hundred at
+    `0.5 * (1 + cos(0.99 * pi))` times.
 
     Args:
         config: The training configuration.
@@ -29,13 +43,18 @@ def learning_rate_at(config: TrainingConfig, step: int, steps_per_epoch: int) ->
         time = float(step // steps_per_epoch)
     else:
         time = step / steps_per_epoch
-    rate = config.learning_rate
-    if config.schedule == "cosine":
-        rate *= 0.5 * (1.0 + math.cos(math.pi * time / config.epochs))
-    if time < config.warmup_epochs:
+    warming = time < config.warmup_epochs
+    line = 1.0
+    if warming:
         share = time / config.warmup_epochs
-        rate *= config.warmup_factor * (1.0 - share) + share
-    return rate
+        line = config.warmup_factor * (1.0 - share) + share
+    if warming and config.warmup_mode != "multiplied":
+        return config.learning_rate * line
+    length = config.epochs - config.cooldown_epochs
+    if config.warmup_mode == "preceding":
+        time -= config.warmup_epochs
+        length -= config.warmup_epochs
+    return config.learning_rate * _scheduled(config, time, length) * line
 
 
 def learning_rates(
@@ -45,3 +64,16 @@ def learning_rates(
     first = epoch * steps_per_epoch
     steps = range(first, first + steps_per_epoch)
     return np.array([learning_rate_at(config, step, steps_per_epoch) for step in steps])
+
+
+def _scheduled(config: TrainingConfig, time: float, length: float) -> float:
+    """The scheduled rate at a time in epochs, as a fraction of the highest."""
+    least = config.final_learning_rate_factor
+    if config.schedule == "constant":
+        return 1.0
+    if config.schedule == "cosine":
+        falling = 0.5 * (1.0 + math.cos(math.pi * min(time / length, 1.0)))
+        return least + (1.0 - least) * falling
+    if config.schedule == "step":
+        return max(least, config.decay_factor ** (time // config.decay_every_epochs))
+    return max(least, config.decay_factor ** (time / config.decay_every_epochs))

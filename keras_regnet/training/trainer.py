@@ -1,41 +1,47 @@
-"""The training loop: any Keras model, any tf.data, any single-host strategy."""
+"""The training loop: any Keras model, any tf.data, any synchronous strategy."""
 
 import dataclasses
 import math
 import os
-import time
-import warnings
-from collections.abc import Iterator, Mapping
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_regnet.files import write_text
 from keras_regnet.optimizers import SGD
-from keras_regnet.training import checkpoints
+from keras_regnet.training.averaging import Averages, average_rates
+from keras_regnet.training.callbacks import Callbacks
 from keras_regnet.training.config import TrainingConfig
+from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.datasets import (
+    ShardedData,
     TrainDataset,
+    ValidationBatches,
+    ValidationDataset,
     check_pairs,
     check_training_dataset,
+    distribute_training,
     steps_in,
     training_dataset,
-    weighted,
 )
 from keras_regnet.training.environment import describe_environment
-from keras_regnet.training.interruption import Interruption
-from keras_regnet.training.loop import Loop, Sums, check_model
-from keras_regnet.training.losses import Loss, cross_entropy, per_example
-from keras_regnet.training.outputs import save_outputs, write_summaries
+from keras_regnet.training.epoch import EpochRunner
+from keras_regnet.training.interruption import Interruption, TerminatedError
+from keras_regnet.training.keeper import Keeper
+from keras_regnet.training.loop import Loop, check_model
+from keras_regnet.training.losses import Loss, default_loss, per_example
+from keras_regnet.training.metrics import MetricsFile
+from keras_regnet.training.outputs import save_results, write_summaries
+from keras_regnet.training.precise_batch_norm import PreciseBatchNorm
 from keras_regnet.training.progress import Progress
-from keras_regnet.training.run_directory import RunDirectory, naming
+from keras_regnet.training.run_directory import RunDirectory
 from keras_regnet.training.schedules import learning_rates
-
-_SECONDS_BETWEEN_LOOKS = 1.0
-
-
-class NonFiniteLossError(ArithmeticError):
-    """The loss became infinite or not a number."""
+from keras_regnet.training.state import RunState
+from keras_regnet.training.validator import Validator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,25 +69,28 @@ class TrainingResult:
 class Trainer:
     """Trains a model and keeps everything about it in one folder.
 
-    The folder receives `config.json`, `log.csv`, TensorBoard events, checkpoints, and
-    at the end `learning_curve.png`, `model.keras`, `saved_model/` and `result.json`.
-    A run that was interrupted, however hard, goes on from its last checkpoint with
-    `resume=True`, and ends at the numbers of an undisturbed one where the data do (see
+    The folder receives `config.json`, `log.csv` (a row per epoch), `metrics.jsonl` (a
+    row per `log_every_steps`), TensorBoard events, checkpoints, and at the end
+    `learning_curve.png`, `model.keras`, `saved_model/` and `result.json`. A run that
+    was interrupted, however hard, goes on from its last checkpoint with `resume=True`,
+    and ends at the numbers of an undisturbed one where the data do (see
     `train_dataset`).
 
     Args:
         model: A built Keras model from an image batch to `[batch, classes]`.
         train_dataset: Batches of (images, labels): a function from the epoch (counted
-            from 0) to a `tf.data.Dataset`, or one data set for all epochs. Only the
-            function makes going on exact, because a data set that shuffles does not
-            remember how often it was read. Labels are whole numbers `[batch]`, or
-            shares `[batch, classes]`.
+            from 0) to a `tf.data.Dataset`, one data set for all epochs, or an object
+            like `keras_regnet.data.Data`, which also knows how to share an epoch
+            between workers. A single data set that shuffles does not remember how
+            often it was read, so going on is exact with the others only. Labels are
+            whole numbers `[batch]`, or shares `[batch, classes]`.
         validation_dataset: Batches of (images, labels), the last of which may be
             short: every example counts once. None for no validation.
         config: The training configuration.
-        run_dir: The folder; made if absent.
+        run_dir: The folder; made if absent. With several workers the first one's
+            alone is used.
         loss: A `keras.losses.Loss`, or a function of labels and outputs that gives one
-            loss per example. By default cross-entropy with `config.label_smoothing`.
+            loss per example. By default that of the configuration.
         from_logits: Whether the model gives logits, as the default loss needs to know.
         strategy: The `tf.distribute` strategy under whose scope the model was built;
             by default the one the model knows.
@@ -91,6 +100,7 @@ class Trainer:
             network with softmax, whose logits are trained.
         description: More of the configuration for `config.json`, as JSON types: what
             the network and the data are. A run only goes on where it is the same.
+        callbacks: Keras callbacks. What they remember is not part of a checkpoint.
         verbose: 0 prints nothing; 1 prints a line per epoch.
 
     Raises:
@@ -102,7 +112,7 @@ class Trainer:
         self,
         model: keras.Model,
         train_dataset: TrainDataset,
-        validation_dataset: tf.data.Dataset | None,
+        validation_dataset: ValidationDataset | None,
         config: TrainingConfig,
         run_dir: str | os.PathLike[str],
         *,
@@ -113,55 +123,94 @@ class Trainer:
         resume: bool = False,
         save: keras.Model | None = None,
         description: Mapping[str, Any] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
         verbose: int = 1,
     ) -> None:
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                "Training needs the TensorFlow backend (KERAS_BACKEND=tensorflow). "
-                f"Received: {keras.backend.backend()}"
-            )
-        if not isinstance(config, TrainingConfig):
-            raise ValueError(f"config must be a TrainingConfig. Received: {config!r}")
-        if loss is not None and config.label_smoothing:
-            raise ValueError(
-                "label_smoothing belongs to the default loss; give it to your own. "
-                f"Received: label_smoothing={config.label_smoothing} and loss={loss!r}"
-            )
+        _check_arguments(config, loss)
         self.model = model
         self.config = config
         self.strategy = strategy or model.distribute_strategy
         check_model(model, self.strategy)
+        if config.jit_compile and self.strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "XLA compiles the step of one replica only. Received: "
+                f"jit_compile=True and {self.strategy.num_replicas_in_sync} replicas"
+            )
         self.train_dataset = train_dataset
-        self.validation_dataset = validation_dataset
         first = training_dataset(train_dataset, 0)
-        check_training_dataset(first, self.strategy.num_replicas_in_sync)
+        check_training_dataset(
+            first, self.strategy.num_replicas_in_sync, config.accumulation
+        )
+        validation = None
         if validation_dataset is not None:
-            check_pairs(validation_dataset, "validation_dataset")
+            if not isinstance(validation_dataset, ShardedData):
+                check_pairs(validation_dataset, "validation_dataset")
+            validation = ValidationBatches(validation_dataset, self.strategy)
         self.steps_per_epoch = steps_in(first, steps_per_epoch)
         self.saved_model = save or model
-        self.progress = Progress(config.epochs, verbose)
+        self.consensus = Consensus(self.strategy)
+        self.progress = Progress(config.epochs, verbose if self.consensus.chief else 0)
         self.interruption = Interruption()
         self.run = RunDirectory(run_dir)
-        self.run.open(
-            {
-                "training": config.to_dict(),
-                "steps_per_epoch": self.steps_per_epoch,
-                "parameters": model.count_params(),
-                **(description or {}),
-            },
-            describe_environment(self.strategy),
-            resume,
-        )
+        if self.consensus.chief:
+            self.run.open(
+                {
+                    "training": config.to_dict(),
+                    "steps_per_epoch": self.steps_per_epoch,
+                    "parameters": model.count_params(),
+                    **(description or {}),
+                },
+                describe_environment(self.strategy),
+                resume,
+            )
+        self.metrics = MetricsFile(self.run.path / "metrics.jsonl")
+        averages = Averages(model, self.strategy) if config.ema_decay else None
         self.loop = Loop(
             model,
             self._build_optimizer(),
-            per_example(loss or cross_entropy(config.label_smoothing, from_logits)),
+            per_example(loss or default_loss(config, from_logits)),
             self.strategy,
+            averages=averages,
+            accumulation=config.accumulation,
+            clip_norm=config.clip_norm,
+            skip_non_finite=config.on_nan == "skip",
+            jit_compile=config.jit_compile,
         )
-        self._variables = {
+        self.callbacks = Callbacks(
+            callbacks,
+            model,
+            self.loop.optimizer,
+            config.epochs,
+            self.steps_per_epoch,
+            verbose,
+        )
+        groups = {
             "model": model.variables,
             "optimizer": self.loop.optimizer.variables,
         }
+        if averages is not None:
+            groups["averages"] = averages.variables
+        self.keeper = Keeper(
+            self.run.checkpoints,
+            config,
+            groups,
+            self.loop,
+            self.consensus,
+            self.steps_per_epoch,
+        )
+        precise = None
+        size = first.element_spec[0].shape[0] or 1
+        if config.precise_bn_images:
+            precise = PreciseBatchNorm(model, self.strategy)
+        self.validator = Validator(
+            self.loop,
+            validation,
+            self.callbacks,
+            self.interruption.check if self.consensus.workers == 1 else lambda: None,
+            precise,
+            train_dataset,
+            min(self.steps_per_epoch, math.ceil(config.precise_bn_images / size)),
+        )
 
     def train(self) -> TrainingResult:
         """Trains to the last epoch, from the last checkpoint where there is one.
@@ -171,40 +220,136 @@ class Trainer:
 
         Raises:
             NonFiniteLossError: The loss became infinite or not a number.
+            KeyboardInterrupt: Ctrl-C was pressed; a checkpoint has been written.
+            TerminatedError: SIGTERM came; a checkpoint has been written.
             ValueError: The checkpoint belongs to another network.
             OSError: A file could not be written; the message names it.
         """
-        begin, history = self._restore()
-        if begin == self.config.epochs and self.run.read_json("result.json"):
+        state = self.keeper.restore()
+        written = self.consensus.chief and self.run.read_json("result.json") is not None
+        if self.consensus.from_chief(written) and self._is_done(state):
             self.progress.say(
-                f"The run in {self.run.path} is complete ({begin} epochs)."
+                f"The run in {self.run.path} is complete ({state.epoch} epochs)."
             )
-            return TrainingResult(history, str(self.run.path))
-        if begin:
-            self.progress.say(f"Going on after epoch {begin} of {self.config.epochs}.")
-        self.run.clear_tensorboard()
-        with (
-            self.interruption,
-            write_summaries(self.run.tensorboard) as summarize,
-        ):
-            for row in history:
-                summarize(row)
-            batches = None
-            for epoch in range(begin, self.config.epochs):
-                batches = self._batches(epoch, batches)
-                row = self._train_epoch(epoch, batches)
-                if self.validation_dataset is not None:
-                    row |= self._validate(epoch)
-                history.append(row)
-                self._write(epoch, history)
-                summarize(row)
-                self.progress.end_epoch(row)
-                self.interruption.check()
-        save_outputs(self.run, self.saved_model, history)
-        self.run.write_json(
-            "result.json", {"final": history[-1], "epochs": self.config.epochs}
+            return TrainingResult(state.history, str(self.run.path))
+        if state.epoch or state.step:
+            within = f" and {state.step} steps of the next" if state.step else ""
+            self.progress.say(
+                f"Going on after epoch {state.epoch} of {self.config.epochs}{within}."
+            )
+        if self.consensus.chief:
+            self.metrics.go_on(state.epoch * self.steps_per_epoch + state.step)
+        self.keeper.start()
+        self.callbacks.begin()
+        try:
+            with self.interruption, self._summaries() as summarize:
+                self._train_epochs(state, summarize)
+        finally:
+            self.keeper.close()
+            self.callbacks.end(state.history[-1] if state.history else None)
+        if self.consensus.chief:
+            save_results(self.run, self.saved_model, self.loop, self.keeper, state)
+        self.consensus.total(0)  # nobody leaves before the files are written
+        return TrainingResult(state.history, str(self.run.path))
+
+    def _train_epochs(
+        self, state: RunState, summarize: Callable[[dict[str, Any]], None]
+    ) -> None:
+        runner = EpochRunner(
+            self.loop,
+            self.config,
+            self.steps_per_epoch,
+            consensus=self.consensus,
+            progress=self.progress,
+            callbacks=self.callbacks,
+            interruption=self.interruption,
+            log=self._log,
+            save=self.keeper.save,
+            checkpoint_is_due=self.keeper.is_due,
+            blame=self._blame,
+            last_checkpoint=self.keeper.last,
         )
-        return TrainingResult(history, str(self.run.path))
+        for row in state.history:
+            summarize(row)
+        batches = None
+        while not self._is_done(state):
+            epoch = state.epoch
+            self.callbacks.begin_epoch(epoch)
+            if batches is None or not self._endless:
+                batches = distribute_training(
+                    self.train_dataset, epoch, state.step, self.strategy
+                )
+            row = runner.run(
+                state,
+                batches,
+                learning_rates(self.config, epoch, self.steps_per_epoch),
+                average_rates(self.config, epoch, self.steps_per_epoch),
+            )
+            try:
+                row |= self.validator.run(epoch)
+            except (KeyboardInterrupt, TerminatedError):
+                self.keeper.save(state)
+                raise
+            self._end_epoch(state, row)
+            summarize(row)
+            self.interruption.check()
+
+    def _end_epoch(self, state: RunState, row: dict[str, Any]) -> None:
+        """Writes down an epoch that is done."""
+        row["checkpoint_seconds"] = round(self.keeper.take_seconds(), 3)
+        problems = getattr(self.train_dataset, "problems", None)
+        if problems is not None:
+            row["unreadable_images"] = len(problems.names)
+        self.callbacks.end_epoch(state.epoch, row)
+        state.history.append(row)
+        state.begin_next_epoch()
+        (stop,) = self.consensus.total(self.interruption.seen is not None)
+        if stop and self.interruption.seen is None:  # it came to another worker
+            self.interruption.seen = signal.SIGTERM
+        state.stopped = self.callbacks.stop
+        judged = row.get("ema_validation_accuracy", row.get("validation_accuracy"))
+        best = judged is not None and judged > state.best
+        if best:
+            state.best, state.best_epoch = judged, state.epoch
+        self._log({"kind": "epoch", "step": state.epoch * self.steps_per_epoch, **row})
+        every = self.config.checkpoint_every_epochs
+        due = every and state.epoch % every == 0
+        if best or due or stop or self._is_done(state):
+            self.keeper.save(state, best)
+        if self.consensus.chief:
+            self.run.write_log(state.history)
+        self.progress.end_epoch(row)
+
+    def _is_done(self, state: RunState) -> bool:
+        return state.stopped or state.epoch >= self.config.epochs
+
+    @property
+    def _endless(self) -> bool:
+        return (
+            isinstance(self.train_dataset, tf.data.Dataset)
+            and self.train_dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+        )
+
+    def _log(self, row: dict[str, Any]) -> None:
+        if self.consensus.chief:
+            self.metrics.add(row)
+
+    def _summaries(self) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+        if not self.consensus.chief:
+            return nullcontext(lambda row: None)
+        self.run.clear_tensorboard()
+        return write_summaries(self.run.tensorboard)
+
+    def _blame(self, epoch: int, step: int) -> str:
+        """Names the images of a step, where the data know them."""
+        names = getattr(self.train_dataset, "batch_names", None)
+        if names is None:
+            return ""
+        path = self.run.path / f"images_of_step_{step + 1}_of_epoch_{epoch + 1}.txt"
+        found = names(epoch, step)
+        if self.consensus.chief:
+            write_text(path, "\n".join(found) + "\n")
+        return f" Its {len(found)} images are {', '.join(found[:3])}, ...: see {path}."
 
     def _build_optimizer(self) -> keras.optimizers.Optimizer:
         config = self.config
@@ -214,104 +359,24 @@ class Trainer:
                 momentum=config.momentum,
                 nesterov=config.nesterov,
                 weight_decay=config.weight_decay,
-                decay_norms_and_biases=config.decay_norms_and_biases,
+                decay_norms_and_biases=config.norm_weight_decay is None,
             )
             if any(layer.compute_dtype == "float16" for layer in self.model.layers):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(self.model.trainable_variables)
         return optimizer
 
-    def _restore(self) -> tuple[int, list[dict[str, Any]]]:
-        """The number of epochs done, and their history."""
-        found = checkpoints.restore_newest(self.run.checkpoints, self._variables)
-        if found is None:
-            return 0, []
-        epoch, extra = found
-        return epoch, extra["history"]
 
-    def _batches(self, epoch: int, before: Iterator | None) -> Iterator:
-        """An iterator over the batches of an epoch."""
-        endless = (
-            isinstance(self.train_dataset, tf.data.Dataset)
-            and self.train_dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+def _check_arguments(config: Any, loss: Any) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Training needs the TensorFlow backend (KERAS_BACKEND=tensorflow). "
+            f"Received: {keras.backend.backend()}"
         )
-        if endless and before is not None:
-            return before
-        dataset = training_dataset(self.train_dataset, epoch)
-        return iter(self.strategy.experimental_distribute_dataset(dataset))
-
-    def _train_epoch(self, epoch: int, batches: Iterator) -> dict[str, Any]:
-        steps = self.steps_per_epoch
-        rates = learning_rates(self.config, epoch, steps)
-        self.loop.reset()
-        self.progress.start_epoch(epoch, steps)
-        begin = looked = time.monotonic()
-        checked = 0
-        for step in range(0, steps, self.config.steps_per_execution):
-            chunk = rates[step : step + self.config.steps_per_execution]
-            try:
-                self.loop.train(batches, chunk)
-            except tf.errors.OutOfRangeError:
-                raise ValueError(
-                    f"train_dataset must give {steps} batches in every epoch. "
-                    f"Received: fewer in epoch {epoch + 1}"
-                ) from None
-            self.interruption.check()
-            done = step + len(chunk)
-            if done == steps or time.monotonic() - looked > _SECONDS_BETWEEN_LOOKS:
-                sums = self._look(epoch, checked, done)
-                checked, looked = done, time.monotonic()
-                self.progress.update(
-                    done, sums.count, sums.loss / sums.count, sums.correct / sums.count
-                )
-        seconds = time.monotonic() - begin
-        return {
-            "epoch": epoch + 1,
-            "learning_rate": float(rates[-1]),
-            "train_loss": sums.loss / sums.count,
-            "train_accuracy": sums.correct / sums.count,
-            "seconds": round(seconds, 3),
-            "images_per_second": round(sums.count / seconds, 1),
-        }
-
-    def _look(self, epoch: int, checked: int, done: int) -> Sums:
-        """Reads the sums so far and stops the run where the loss is not finite."""
-        sums = self.loop.read()
-        if not math.isfinite(sums.loss):
-            where = checkpoints.list_checkpoints(self.run.checkpoints)
-            raise NonFiniteLossError(
-                f"The loss stopped being finite in epoch {epoch + 1}, between its "
-                f"steps {checked + 1} and {done} of {self.steps_per_epoch}. A lower "
-                "learning rate or a longer warm-up usually helps. The last good "
-                f"checkpoint is {where[-1] if where else 'none'}. "
-                f"Received: loss {sums.loss}"
-            )
-        return sums
-
-    def _validate(self, epoch: int) -> dict[str, Any]:
-        self.loop.reset()
-        dataset = weighted(self.validation_dataset, self.strategy.num_replicas_in_sync)
-        self.loop.evaluate(self.strategy.experimental_distribute_dataset(dataset))
-        sums = self.loop.read()
-        if not sums.count:
-            raise ValueError("validation_dataset must not be empty. Received: 0 images")
-        if not math.isfinite(sums.loss):
-            warnings.warn(
-                f"The validation loss of epoch {epoch + 1} is not finite.", stacklevel=2
-            )
-        return {
-            "validation_loss": sums.loss / sums.count,
-            "validation_accuracy": sums.correct / sums.count,
-            "validation_count": int(sums.count),
-        }
-
-    def _write(self, epoch: int, history: list[dict[str, Any]]) -> None:
-        done = epoch + 1
-        if done % self.config.checkpoint_every_epochs == 0 or (
-            done == self.config.epochs
-        ):
-            with naming(self.run.checkpoints):
-                checkpoints.write_checkpoint(
-                    self.run.checkpoints, done, self._variables, {"history": history}
-                )
-        self.run.write_log(history)
+    if not isinstance(config, TrainingConfig):
+        raise ValueError(f"config must be a TrainingConfig. Received: {config!r}")
+    if loss is not None and config.label_smoothing:
+        raise ValueError(
+            "label_smoothing belongs to the default loss; give it to your own. "
+            f"Received: label_smoothing={config.label_smoothing} and loss={loss!r}"
+        )

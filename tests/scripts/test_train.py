@@ -137,7 +137,8 @@ def kill_and_go_on(tmp_path, options, kill_after):
     def final(name):
         rows = (tmp_path / name / "log.csv").read_text().splitlines()
         head = rows[0].split(",")
-        timing = [head.index("seconds"), head.index("images_per_second")]
+        named = ("seconds", "images_per_second", "data_wait")
+        timing = [i for i, name in enumerate(head) if name.endswith(named)]
         rows = [row.split(",") for row in rows]
         return [[v for i, v in enumerate(r) if i not in timing] for r in rows]
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from keras_regnet.training.interruption import Interruption
+from keras_regnet.training.interruption import Interruption, TerminatedError
 
 
 def press_ctrl_c():
@@ -17,19 +17,29 @@ class Dropping:
         press_ctrl_c()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_lost_interrupt_is_raised_by_the_next_check():
+def test_ctrl_c_waits_for_the_next_check(capsys):
     with Interruption() as interruption:
         interruption.check()
         Dropping()
+        assert "Once more stops at once" in capsys.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             interruption.check()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_it_is_raised_at_once():
-    with pytest.raises(KeyboardInterrupt), Interruption():
+def test_a_second_ctrl_c_is_raised_at_once():
+    with Interruption():
         press_ctrl_c()
+        with pytest.raises(KeyboardInterrupt):
+            press_ctrl_c()
+
+
+def test_sigterm_waits_for_the_next_check():
+    with Interruption() as interruption:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(TerminatedError):
+            interruption.check()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_handler_of_the_users_stays_and_other_threads_do_not_mind():

@@ -38,7 +38,7 @@ def test_learns_and_leaves_everything_in_the_run_directory(tmp_path):
     assert list((run / "tensorboard").glob("events*"))
     assert (run / "learning_curve.png").stat().st_size > 1000
     checkpoints = sorted(path.name for path in (run / "checkpoints").iterdir())
-    assert checkpoints == ["epoch-000007.npz", "epoch-000008.npz"]
+    assert checkpoints == ["best.npz", "step-000000042.npz", "step-000000048.npz"]
     assert not list(run.glob(".*"))
 
     images, _ = toys.arrays(5)
@@ -85,7 +85,7 @@ def test_going_on_ends_at_the_same_numbers(tmp_path, monkeypatch, killed_after):
     # Stops in the third epoch: before anything of it is written, or before its log.
     stopped = trainer(tmp_path / "cut", toys.network(dropout=0.2))
     if killed_after == "epoch":
-        target, name, calls = stopped, "_validate", 2
+        target, name, calls = stopped.validator, "run", 2
     else:
         target, name, calls = stopped.run, "write_log", 2
     original = getattr(target, name)
@@ -158,7 +158,7 @@ def test_non_finite_loss_stops_with_the_place(tmp_path):
     def loss(labels, outputs):
         return tf.cast(labels, tf.float32) * float("inf") + outputs[:, 0]
 
-    with pytest.raises(NonFiniteLossError, match=r"epoch 1, between its steps 1 and 6"):
+    with pytest.raises(NonFiniteLossError, match=r"in step 1 of 6 of epoch 1"):
         trainer(tmp_path, loss=loss).train()
     assert not (tmp_path / "result.json").exists()
 

@@ -55,7 +55,13 @@ def config(**fields):
 
 def numbers(result):
     """The history without what the clock decides."""
-    timing = ("seconds", "images_per_second")
+    timing = (
+        "seconds",
+        "images_per_second",
+        "data_wait",
+        "validation_seconds",
+        "checkpoint_seconds",
+    )
     return [
         {key: value for key, value in row.items() if key not in timing}
         for row in result.history
