@@ -121,4 +121,5 @@ class Callbacks:
 
 
 def _logs(row: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {_NAMES.get(key, key): value for key, value in (row or {}).items()}
+    # Callbacks give the epoch to file names by themselves.
+    return {_NAMES.get(k, k): value for k, value in (row or {}).items() if k != "epoch"}

@@ -1,0 +1,100 @@
+import csv
+
+import keras
+import pytest
+
+from keras_regnet.training import Trainer
+from tests.training import toys
+
+
+def train(run_dir, callbacks, resume=False, **fields):
+    model = toys.network()
+    trainer = Trainer(
+        model,
+        toys.train(),
+        toys.validation(),
+        toys.config(**fields),
+        run_dir,
+        callbacks=callbacks,
+        resume=resume,
+        verbose=0,
+    )
+    return model, trainer.train()
+
+
+class Calls(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.rates = []
+
+    def on_train_begin(self, logs=None):
+        self.seen.append("train")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen.append(f"epoch {epoch}")
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(f"begin {batch}")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(f"end {batch}")
+        assert set(logs) == {"loss", "accuracy"}
+
+    def on_test_begin(self, logs=None):
+        self.seen.append("test")
+
+    def on_test_end(self, logs=None):
+        assert "val_loss" in logs
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
+        assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(logs)
+
+    def on_train_end(self, logs=None):
+        self.seen.append("done")
+
+
+def test_are_called_as_fit_calls_them(tmp_path):
+    calls = Calls()
+    model, result = train(tmp_path, [calls], epochs=2)
+    steps = [f"{word} {step}" for step in range(6) for word in ("begin", "end")]
+    epochs = [["epoch 0", *steps, "test"], ["epoch 1", *steps, "test"]]
+    assert calls.seen == ["train", *epochs[0], *epochs[1], "done"]
+    rates = [row["learning_rate"] for row in result.history]
+    assert calls.rates == pytest.approx(rates)
+    assert not hasattr(model, "optimizer")
+
+
+def test_early_stopping_ends_the_run_for_good(tmp_path):
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=0, min_delta=100)
+    _, result = train(tmp_path, [stop], epochs=4)
+    assert len(result.history) == 2
+    assert (tmp_path / "model.keras").is_file()
+    _, again = train(tmp_path, [], resume=True, epochs=4)
+    assert again.history == result.history
+
+
+def test_keras_own(tmp_path):
+    callbacks = [
+        keras.callbacks.CSVLogger(tmp_path / "keras.csv"),
+        keras.callbacks.TensorBoard(tmp_path / "board"),
+        keras.callbacks.ModelCheckpoint(
+            tmp_path / "{epoch}.weights.h5", save_weights_only=True
+        ),
+        keras.callbacks.ProgbarLogger(),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    _, result = train(tmp_path / "run", callbacks, epochs=2)
+    with open(tmp_path / "keras.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["val_loss"]) for row in rows] == [
+        row["validation_loss"] for row in result.history
+    ]
+    assert (tmp_path / "2.weights.h5").is_file()
+    assert list((tmp_path / "board").rglob("events*"))
+
+
+def test_others_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"keras\.callbacks\.Callback"):
+        train(tmp_path, [print])
