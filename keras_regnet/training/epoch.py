@@ -141,7 +141,7 @@ class EpochRunner:
             "train_accuracy": sums.correct / max(sums.count, 1),
             "seconds": round(seconds, 3),
             "images_per_second": round(sums.count / seconds, 1),
-            "data_wait": round(min(tally.waited / seconds, 1.0), 4),
+            "data_wait": _share(tally.waited, seconds),
         }
         if self.config.on_nan == "skip":
             row["skipped_steps"] = tally.skipped
@@ -193,7 +193,7 @@ class EpochRunner:
                 seen.count,
                 sums.loss / sums.count,
                 sums.correct / sums.count,
-                min(tally.waited / max(state.seconds, 1e-9), 1.0),
+                _share(tally.waited, state.seconds),
             )
         if step % config.log_every_steps == 0:
             self._log(state, sums, float(learning_rates[state.step - 1]))
@@ -227,7 +227,7 @@ class EpochRunner:
                 "accuracy": new.correct / count,
                 "learning_rate": learning_rate,
                 "images_per_second": round(new.count / seconds, 1),
-                "data_wait": round(min((waited - state.logged_wait) / seconds, 1), 4),
+                "data_wait": _share(waited - state.logged_wait, seconds),
                 "seconds": round(seconds, 3),
             }
         )
@@ -256,3 +256,10 @@ class EpochRunner:
             f"checkpoint is {self.last_checkpoint()}.{images} "
             f"Received: loss {math.nan}"
         )
+
+
+def _share(part: float, whole: float) -> float | None:
+    """A share of time; None where the part is not known."""
+    if math.isnan(part):
+        return None
+    return round(min(part / max(whole, 1e-9), 1.0), 4)

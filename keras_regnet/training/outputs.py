@@ -35,7 +35,7 @@ def write_summaries(
     def summarize(row: dict[str, Any]) -> None:
         with naming(folder), writer.as_default():
             for name, value in row.items():
-                if name != "epoch":
+                if name != "epoch" and value is not None:
                     tf.summary.scalar(name, value, step=row["epoch"])
             writer.flush()
 

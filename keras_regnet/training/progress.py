@@ -46,7 +46,7 @@ class Progress:
         images: float,
         loss: float,
         accuracy: float,
-        data_wait: float = 0.0,
+        data_wait: float | None = None,
     ) -> None:
         """Redraws the line.
 
@@ -55,7 +55,7 @@ class Progress:
             images: Images since `start_epoch`.
             loss: Mean of the epoch so far.
             accuracy: Mean of the epoch so far.
-            data_wait: Share of the time for which the steps waited for data.
+            data_wait: Share of the time for which the steps waited for data, if known.
         """
         if not self.alive:
             return
@@ -90,7 +90,7 @@ class Progress:
         left = row["seconds"] * (self.epochs - self.epoch - 1)
         text += (
             f"  {duration(row['seconds'])}  {row['images_per_second']:.0f} images/s"
-            f"{_waiting(row.get('data_wait', 0.0))}  {duration(left)} left"
+            f"{_waiting(row.get('data_wait'))}  {duration(left)} left"
         )
         self.say(text)
 
@@ -104,9 +104,10 @@ class Progress:
             self._width = 0
 
 
-def _waiting(share: float) -> str:
+def _waiting(share: float | None) -> str:
     """Says how long the steps waited for data, where it is worth saying."""
-    return f" ({100 * share:.0f} % waiting for data)" if share >= 0.05 else ""
+    worth = share is not None and share >= 0.05
+    return f" ({100 * share:.0f} % waiting for data)" if worth else ""
 
 
 def duration(seconds: float) -> str:

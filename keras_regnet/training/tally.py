@@ -33,10 +33,15 @@ class Tally:
 
     Args:
         strategy: The strategy of the steps.
+
+    Attributes:
+        has_clock: Whether steps can tell the time. TensorFlow refuses it where only
+            deterministic operations are enabled.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.strategy = strategy
+        self.has_clock = _has_clock()
         with strategy.scope():
             # One vector for loss, correct and count; float64 counts exactly. A replica
             # adds to its own copy, and reading gives the sum of the copies.
@@ -84,8 +89,11 @@ class Tally:
 
     @property
     def waited(self) -> float:
-        """Seconds for which this worker's steps waited for data since `reset`."""
-        return float(self._waited.numpy())
+        """Seconds for which this worker's steps waited for data since `reset`.
+
+        Not a number without a clock.
+        """
+        return float(self._waited.numpy()) if self.has_clock else float("nan")
 
     @property
     def skipped(self) -> int:
@@ -120,7 +128,7 @@ class Tally:
         parts = [part.numpy().tolist() for part in self._parts(self._sums)]
         return {
             "sums": parts if total is None else [list(total)],
-            "waited": self.waited,
+            "waited": float(self._waited.numpy()),
             "skipped": self.skipped,
         }
 
@@ -148,3 +156,11 @@ def on_each_replica(initial: tf.Tensor, name: str) -> tf.Variable:
         aggregation=tf.VariableAggregation.SUM,
         name=name,
     )
+
+
+def _has_clock() -> bool:
+    try:
+        tf.timestamp()
+    except tf.errors.FailedPreconditionError:
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""SIGKILL at any moment: the same command goes on to the same weights, bit by bit."""
+
+import collections
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_regnet.training.metrics import MetricsFile
+
+ROOT = Path(__file__).parents[2]
+TIMING = ("seconds", "images_per_second", "data_wait")
+
+
+def start(run_dir, *arguments, workers=1):
+    """Starts the program as one process, or as the workers of a cluster."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+    processes = []
+    for index in range(workers):
+        variables = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        if workers > 1:
+            task = {"type": "worker", "index": index}
+            cluster = {"cluster": {"worker": addresses}, "task": task}
+            variables["TF_CONFIG"] = json.dumps(cluster)
+        command = [sys.executable, "-u", "-m", "tests.training.program", str(run_dir)]
+        processes.append(
+            subprocess.Popen(
+                [*command, *arguments],
+                env=os.environ | variables,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        )
+    return processes
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def finish(processes, timeout=300):
+    """Waits for all; returns their exit codes."""
+    return [process.wait(timeout) for process in processes]
+
+
+def run(run_dir, *arguments, workers=1):
+    assert finish(start(run_dir, *arguments, workers=workers)) == [0] * workers
+
+
+def results(run_dir):
+    """What must be equal: weights, averages, and the metrics without the clock's."""
+    rows = [
+        {key: value for key, value in row.items() if not key.endswith(TIMING)}
+        for row in MetricsFile(run_dir / "metrics.jsonl").read()
+    ]
+    places = [(row["kind"], row["step"]) for row in rows]
+    assert len(places) == len(set(places))
+    networks = [
+        keras.saving.load_model(run_dir / name)
+        for name in ("model.keras", "model_raw.keras")
+    ]
+    return rows, [v.numpy() for network in networks for v in network.weights]
+
+
+def assert_same(run_dir, whole):
+    rows, weights = results(run_dir)
+    expected_rows, expected_weights = results(whole)
+    assert rows == expected_rows
+    for mine, theirs in zip(weights, expected_weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "run"
+    run(path)
+    return path
+
+
+@pytest.mark.parametrize("moment", ["step:16", "checkpoint:5", "evaluation:3"])
+def test_killed_once(tmp_path, whole, moment):
+    (process,) = start(tmp_path, f"--kill={moment}")
+    assert finish([process]) == [-9]
+    assert not (tmp_path / "result.json").exists()
+    if moment.startswith("checkpoint"):
+        assert list((tmp_path / "checkpoints").glob(".*.tmp*"))  # cut off in the middle
+    run(tmp_path)
+    assert_same(tmp_path, whole)
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_twenty_times_at_random(tmp_path, workers):
+    options = ("--epochs=150", "--every_steps=5")
+    run(tmp_path / "whole", *options, workers=workers)
+    rng = random.Random(workers)
+    hit = collections.Counter()
+    path = tmp_path / "killed"
+    for _ in range(20):
+        processes = start(path, *options, workers=workers)
+        for process in processes:
+            process.stdout.readline()  # "training"
+        time.sleep(rng.uniform(1.0, 4.0))
+        victim = rng.randrange(workers)
+        processes[victim].kill()
+        codes = finish(processes, timeout=120)  # the others must not hang
+        if codes == [0] * workers:
+            break
+        assert all(codes)
+        phase = path / f"phase.{victim}"
+        hit[phase.read_text().strip() if phase.exists() else "start"] += 1
+    print(f"{workers} worker(s), killed during: {dict(hit)}")
+    assert sum(hit.values()) == 20
+    run(path, *options, workers=workers)
+    assert_same(path, tmp_path / "whole")
