@@ -3,11 +3,12 @@
 
 For example:
 
-  scripts/evaluate.py --model=runs/digits
+  scripts/evaluate.py --model=runs/digits --report
   scripts/evaluate.py --model=my.keras --dataset=folder:/my/pictures --json
 
 A run directory knows its data set; with --dataset another one can be tried. The counts
-go to evaluation.json and the confusion matrix to confusion_matrix.png, in --output.
+go to evaluation.json and the confusion matrix to confusion_matrix.png, in --output;
+--report writes report.html anew with them and with the worst mistakes.
 """
 
 import dataclasses
@@ -27,8 +28,14 @@ _DATASET = flags.DEFINE_string(
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images at a time.")
+_REPORT = flags.DEFINE_boolean(
+    "report", False, "Write report.html too, of a run on its own data set."
+)
+_MISTAKES = flags.DEFINE_integer(
+    "mistakes", 24, "How many of the most confident mistakes the report shows."
+)
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "Folder of the two files; by default that of the model."
+    "output", None, "Folder of the files; by default that of the model."
 )
 _JSON = flags.DEFINE_boolean("json", False, "Print JSON instead of a table.")
 
@@ -40,6 +47,7 @@ def _evaluate() -> None:
     from keras_regnet.files import write_text
     from keras_regnet.plots import plot_confusion_matrix
     from keras_regnet.training import evaluation, saved_run
+    from keras_regnet.training.report import write_report
 
     run = saved_run.load_run(_MODEL.value)
     config = run.data_config
@@ -50,22 +58,33 @@ def _evaluate() -> None:
             "A .keras file outside a run directory needs --dataset. "
             f"Received: --model={_MODEL.value}"
         )
+    if _REPORT.value and (_DATASET.value or run.data_config is None):
+        raise ValueError(
+            "--report belongs to a run directory and its own data set. "
+            f"Received: --model={_MODEL.value}, --dataset={_DATASET.value}"
+        )
     changes = {"data_dir": _DATA_DIR.value, "batch_size": _BATCH_SIZE.value}
     changes = {key: value for key, value in changes.items() if value is not None}
     data = load(dataclasses.replace(config, **changes))
     saved_run.check_fits(run, data)
-    found = evaluation.evaluate(run.model, data.validation())
+    worst = _MISTAKES.value if _REPORT.value else 0
+    found = evaluation.evaluate_data(run.model, data, worst=worst)
     output = Path(_OUTPUT.value or run.path)
     output.mkdir(parents=True, exist_ok=True)
     picture = output / "confusion_matrix.png"
     text = json.dumps(found.to_dict(data.class_names), indent=2)
     write_text(output / "evaluation.json", text + "\n")
     plot_confusion_matrix(found.confusion, data.class_names, picture)
+    if _REPORT.value:
+        names, report = data.class_names, output / "report.html"
+        write_report(run.path, found, class_names=names, path=report)
     if _JSON.value:
         print(text)
     else:
         print(evaluation.text_table(found, data.class_names))
         print(f"Confusion matrix: {picture}")
+        if _REPORT.value:
+            print(f"Report: {report}")
 
 
 def _main(_: list[str]) -> None:

@@ -2,8 +2,8 @@
 # Runs the linter and the tests, after installing what they need.
 #
 #   ./scripts/test.sh           no network, torch or further data needed (minutes)
-#   ./scripts/test.sh --all     and the peers (torch, timm, Keras 2), other backends
-#                               and the real data, where they can be had
+#   ./scripts/test.sh --all     and the peers (torch, timm, Keras 2), other backends,
+#                               a browser and the real data, where they can be had
 #   ./scripts/test.sh --slow    and what takes long
 #
 # Further arguments go to pytest. KERAS_REGNET_TEST_DATA names the folder with the real
@@ -56,9 +56,23 @@ install_tf_keras() {
             install --no-deps 'tf_keras==2.21.0'
 }
 
-marks='not peers and not real_data and not backends and not slow'
+# Best effort, where root can have Debian's package.
+install_browser() {
+    local apt=(env DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq --yes)
+    local install=(install --no-install-recommends chromium)
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
+        { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null &&
+            say "installing chromium" &&
+            { "${apt[@]}" "${install[@]}" ||
+                { "${apt[@]}" update && "${apt[@]}" "${install[@]}"; }; } \
+                >/dev/null 2>&1; } ||
+        say "chromium cannot be had here; the tests in a browser will skip"
+}
+
+marks='not peers and not real_data and not backends and not browser and not slow'
 if [ "$tier" != default ]; then
     install_peers
+    install_browser
     data=$root/../shared/data
     if [ -z "${KERAS_REGNET_TEST_DATA:-}" ] && [ -d "$data" ]; then
         export KERAS_REGNET_TEST_DATA=$(cd "$data" && pwd)

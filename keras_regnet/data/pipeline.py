@@ -10,7 +10,7 @@ from keras_regnet.data import transforms
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.folders import folder
 from keras_regnet.data.sources import Source, digits, tfds
-from keras_regnet.data.splits import ArraySplit
+from keras_regnet.data.splits import ArraySplit, FileSplit
 
 _ORDER, _AUGMENTATION = 0, 1  # what the two random streams of an epoch are for
 
@@ -150,6 +150,14 @@ class Data:
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         return _finish(dataset)
+
+    def validation_names(self) -> tuple[str, ...] | None:
+        """The files of the validation images, in the order of `validation`.
+
+        None where the images are not files of their own.
+        """
+        split = self._source.validation
+        return split.paths if isinstance(split, FileSplit) else None
 
     def _decode_train(self, encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One encoded image to the size that all images of a batch share."""

@@ -1,11 +1,16 @@
 """How good a classifier is on a data set: counts, never means of means."""
 
 import dataclasses
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_regnet.data import Data
+from keras_regnet.training.mistakes import Mistake, WorstMistakes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,10 +21,15 @@ class Evaluation:
         confusion: `[classes, classes]` whole numbers: row the label, column the
             strongest output.
         top5_correct: Number of images whose label is among the five strongest outputs.
+        loss: Mean cross-entropy over the images, without label smoothing; None where it
+            was not computed.
+        worst: The most confident mistakes, the most confident first.
     """
 
     confusion: np.ndarray
     top5_correct: int
+    loss: float | None = None
+    worst: tuple[Mistake, ...] = ()
 
     @property
     def count(self) -> int:
@@ -61,6 +71,7 @@ class Evaluation:
             "count": self.count,
             "top1": self.top1,
             "top5": self.top5,
+            "loss": self.loss,
             "per_class": [
                 {"class": name, **row}
                 for name, row in zip(class_names, self.per_class(), strict=True)
@@ -69,27 +80,45 @@ class Evaluation:
         }
 
 
-def evaluate(model: keras.Model, dataset: tf.data.Dataset) -> Evaluation:
-    """Runs a classifier over a data set.
+def evaluate(
+    model: keras.Model,
+    dataset: tf.data.Dataset,
+    *,
+    worst: int = 0,
+    names: Sequence[str] | None = None,
+    pixels: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Evaluation:
+    """Runs a classifier over a data set, once.
 
     Args:
         model: Maps images to logits or probabilities `[batch, classes]`.
         dataset: Batches of images and whole-number labels.
+        worst: How many of the most confident mistakes to keep, with their images; no
+            other image stays in memory.
+        names: The name of every image, in the order of `dataset`, for the mistakes.
+        pixels: Makes pixels of 0 to 255 of an image, where the data set has others.
 
     Returns:
-        The counts.
+        The counts, the loss and the mistakes.
 
     Raises:
-        ValueError: The data set is empty, or a label is not one of the classes.
+        ValueError: The data set is empty, a label is not one of the classes, or `worst`
+            is negative.
     """
+    if worst < 0:
+        raise ValueError(f"worst must be at least 0. Received: {worst}")
     classes = model.output_shape[-1]
     confusion = np.zeros((classes, classes), np.int64)
-    top5 = 0
+    mistakes = WorstMistakes(worst, pixels)
+    seen = top5 = 0
+    loss = 0.0
 
     @tf.function(reduce_retracing=True)
-    def strongest(images: tf.Tensor) -> tf.Tensor:
-        outputs = tf.cast(model(images, training=False), tf.float32)
-        return tf.math.top_k(outputs, min(5, classes)).indices
+    def judge(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs = model(images, training=False)
+        if outputs.dtype in (tf.float16, tf.bfloat16):
+            outputs = tf.cast(outputs, tf.float32)
+        return outputs, tf.math.top_k(outputs, min(5, classes)).indices
 
     for images, labels in dataset:
         labels = labels.numpy()
@@ -98,12 +127,81 @@ def evaluate(model: keras.Model, dataset: tf.data.Dataset) -> Evaluation:
                 f"The model has {classes} classes, so labels must be below that. "
                 f"Received: labels from {labels.min()} to {labels.max()}"
             )
-        found = strongest(images).numpy()
+        outputs, found = (tensor.numpy() for tensor in judge(images))
         np.add.at(confusion, (labels, found[:, 0]), 1)
         top5 += int((found == labels[:, None]).any(1).sum())
-    if not confusion.sum():
+        logs = log_probabilities(outputs)
+        loss -= float(logs[np.arange(len(labels)), labels].sum())
+        if worst:
+            mistakes.add(images.numpy(), labels, found[:, 0], np.exp(logs), seen)
+        seen += len(labels)
+    if not seen:
         raise ValueError("The data set must not be empty. Received: 0 images")
-    return Evaluation(confusion, top5)
+    found = mistakes.sorted()
+    if names is not None and len(names) == seen:
+        found = tuple(
+            dataclasses.replace(mistake, name=names[mistake.index]) for mistake in found
+        )
+    elif names is not None:
+        warnings.warn(
+            f"{len(names)} names do not fit the {seen} images of the data set, so the "
+            "mistakes have none.",
+            stacklevel=2,
+        )
+    return Evaluation(confusion, top5, loss / seen, found)
+
+
+def evaluate_data(model: keras.Model, data: Data, *, worst: int = 0) -> Evaluation:
+    """Runs a classifier over the validation images of a data set.
+
+    As `evaluate`, with the files' names where the data set has files, and with pixels
+    as they were before a normalisation.
+
+    Args:
+        model: Maps images to logits or probabilities `[batch, classes]`.
+        data: The data set.
+        worst: How many of the most confident mistakes to keep.
+
+    Returns:
+        The counts, the loss and the mistakes.
+
+    Raises:
+        ValueError: The data set does not fit the model.
+    """
+    config = data.config
+
+    def pixels(image: np.ndarray) -> np.ndarray:
+        return 255 * (image * np.asarray(config.std) + np.asarray(config.mean))
+
+    return evaluate(
+        model,
+        data.validation(),
+        worst=worst,
+        names=data.validation_names(),
+        pixels=pixels if config.normalize else None,
+    )
+
+
+def log_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """The logarithm of the probabilities that a model's outputs mean, float64.
+
+    Logits are put through a softmax; what already is a distribution in every row stays.
+    A probability of 0, which a float32 softmax gives from 1e-45 on, counts as the least
+    normal float32, so that one image cannot make a mean infinite.
+
+    Args:
+        outputs: Logits or probabilities `[batch, classes]`.
+    """
+    outputs = np.asarray(outputs, np.float64)
+    if are_probabilities(outputs):
+        return np.log(np.maximum(outputs, np.finfo(np.float32).tiny))
+    outputs = outputs - outputs.max(-1, keepdims=True)
+    return outputs - np.log(np.exp(outputs).sum(-1, keepdims=True))
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether every row of a model's outputs is a distribution over the classes."""
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(-1), 1, atol=1e-2))
 
 
 def text_table(evaluation: Evaluation, class_names: tuple[str, ...]) -> str:
@@ -123,4 +221,6 @@ def text_table(evaluation: Evaluation, class_names: tuple[str, ...]) -> str:
         f"{evaluation.count} images: top-1 {percent(evaluation.top1).strip()} %, "
         f"top-5 {percent(evaluation.top5).strip()} %"
     )
+    if evaluation.loss is not None:
+        lines[-1] += f", loss {evaluation.loss:.4f}"
     return "\n".join(lines)

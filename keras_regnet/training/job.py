@@ -11,7 +11,12 @@ from keras_regnet.architecture import AnyNetParameters, RegNetParameters, varian
 from keras_regnet.data import DataConfig, load
 from keras_regnet.models import RegNet
 from keras_regnet.training.config import TrainingConfig
+from keras_regnet.training.evaluation import evaluate_data
+from keras_regnet.training.report import write_report
+from keras_regnet.training.saved_run import load_run
 from keras_regnet.training.trainer import Trainer, TrainingResult
+
+_MISTAKES = 24
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
 
@@ -161,4 +166,8 @@ def train_network(
         f"of {'x'.join(map(str, data.image_shape))}, {data.num_classes} classes; "
         f"{strategy.num_replicas_in_sync} replica(s)."
     )
-    return trainer.train()
+    result = trainer.train()
+    if trainer.consensus.chief and not (trainer.run.path / "report.html").exists():
+        run = load_run(run_dir)
+        write_report(run_dir, evaluate_data(run.model, data, worst=_MISTAKES))
+    return result

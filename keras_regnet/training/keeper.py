@@ -71,7 +71,7 @@ class Keeper:
         if self.consensus.chief:
             keep = self.config.keep_checkpoints
             self._writer = CheckpointWriter(self.folder, keep)
-        self._last = time.monotonic()
+        self._last = self._counted = time.monotonic()
 
     def close(self) -> None:
         """Waits until everything is written."""
@@ -96,6 +96,8 @@ class Keeper:
             OSError: The checkpoint before could not be written.
         """
         begin = time.monotonic()
+        state.elapsed += begin - self._counted
+        self._counted = begin
         self.loop.average_statistics()
         if self._writer is not None:
             snapshot = checkpoints.take_snapshot(

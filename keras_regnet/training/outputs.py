@@ -18,6 +18,13 @@ from keras_regnet.training.loop import Loop
 from keras_regnet.training.run_directory import RunDirectory, naming
 from keras_regnet.training.state import RunState
 
+# How the history's columns begin, and the TensorBoard runs in which they stand.
+_TENSORBOARD_RUNS = {
+    "train_": "train",
+    "ema_validation_": "validation_averaged",
+    "validation_": "validation",
+}
+
 
 @contextmanager
 def write_summaries(
@@ -25,24 +32,36 @@ def write_summaries(
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Yields a function that writes a history row as TensorBoard scalars.
 
+    Training, validation and averaged weights are runs of their own below `folder`, and
+    their scalars have the same names, which are those of Keras' callback: TensorBoard
+    draws them into one chart. Steps are epochs.
+
     Where tensorboard is not installed, warns and writes nothing.
     """
     if not _installed("tensorboard", "the TensorBoard events"):
         yield lambda row: None
         return
-    writer = tf.summary.create_file_writer(str(folder))
+    writers: dict[str, tf.summary.SummaryWriter] = {}
 
     def summarize(row: dict[str, Any]) -> None:
-        with naming(folder), writer.as_default():
+        with naming(folder):
             for name, value in row.items():
-                if name != "epoch" and value is not None:
-                    tf.summary.scalar(name, value, step=row["epoch"])
-            writer.flush()
+                if name == "epoch" or value is None:
+                    continue
+                part, tag = _chart(name)
+                if part not in writers:
+                    path = str(folder / part)
+                    writers[part] = tf.summary.create_file_writer(path)
+                with writers[part].as_default():
+                    tf.summary.scalar(tag, value, step=row["epoch"])
+            for writer in writers.values():
+                writer.flush()
 
     try:
         yield summarize
     finally:
-        writer.close()
+        for writer in writers.values():
+            writer.close()
 
 
 def save_results(
@@ -74,7 +93,11 @@ def save_results(
         _save_keras(run.path / "model_raw.keras", model)
     with averaged():
         save_outputs(run, model, state.history)
-    result: dict[str, Any] = {"final": state.history[-1], "epochs": state.epoch}
+    result: dict[str, Any] = {
+        "final": state.history[-1],
+        "epochs": state.epoch,
+        "seconds": round(state.elapsed, 1),
+    }
     if state.best_epoch:
         result["best"] = state.history[state.best_epoch - 1]
         last = take_snapshot(0, keeper.groups, {})
@@ -114,6 +137,14 @@ def save_outputs(
         path = run.path / "learning_curve.png"
         with naming(path):
             plot_learning_curves(history, path)
+
+
+def _chart(column: str) -> tuple[str, str]:
+    """The TensorBoard run and the tag of a column of the history."""
+    for prefix, part in _TENSORBOARD_RUNS.items():
+        if column.startswith(prefix):
+            return part, f"epoch_{column.removeprefix(prefix)}"
+    return "train", f"epoch_{column}"
 
 
 def _installed(module: str, what: str) -> bool:

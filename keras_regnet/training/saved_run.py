@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_regnet.data import Data, DataConfig, load
+from keras_regnet.training.evaluation import are_probabilities
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +134,7 @@ def probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
     Logits are put through a softmax; what already is a distribution stays.
     """
     outputs = np.asarray(model.predict_on_batch(images), np.float64)
-    if (outputs >= 0).all() and np.allclose(outputs.sum(-1), 1, atol=1e-2):
+    if are_probabilities(outputs):
         return outputs
     outputs = np.exp(outputs - outputs.max(-1, keepdims=True))
     return outputs / outputs.sum(-1, keepdims=True)

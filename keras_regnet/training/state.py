@@ -22,6 +22,7 @@ class RunState:
         seconds: Of the epoch under way.
         best: The best validation accuracy, and after which epoch.
         best_epoch: Number of epochs done then; 0 before the first.
+        elapsed: Seconds of the whole run by the wall clock, without interruptions.
         stopped: Whether a callback ended the run.
     """
 
@@ -35,6 +36,7 @@ class RunState:
     seconds: float = 0.0
     best: float = -1.0
     best_epoch: int = 0
+    elapsed: float = 0.0
     stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:

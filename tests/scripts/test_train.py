@@ -39,6 +39,18 @@ def test_evaluate(trained, tmp_path):
     assert [row["class"] for row in found["per_class"]] == list("0123456789")
 
 
+def test_evaluate_writes_the_report(trained, tmp_path):
+    pictures = f"--output={tmp_path}"
+    said = run("evaluate", f"--model={trained}", "--report", "--mistakes=7", pictures)
+    assert f"Report: {tmp_path / 'report.html'}" in said
+    report = (tmp_path / "report.html").read_text()
+    assert report.count("<img ") == 7
+    assert "--epochs=2" in report  # the command line of the run
+    other = ["--report", "--dataset=digits"]
+    error = run("evaluate", f"--model={trained}", *other, code=2)
+    assert "Received: --model=" in error
+
+
 def test_predict(trained, tmp_path):
     table = run("predict", f"--model={trained}", "--from_validation=3", "--top=2")
     assert table.count("true class") == 3

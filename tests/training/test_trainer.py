@@ -35,7 +35,7 @@ def test_learns_and_leaves_everything_in_the_run_directory(tmp_path):
     described = json.loads((run / "config.json").read_text())
     assert described["configuration"]["training"] == config.to_dict()
     assert described["environment"]["versions"]["keras"] == keras.__version__
-    assert list((run / "tensorboard").glob("events*"))
+    assert list((run / "tensorboard").rglob("events*"))
     assert (run / "learning_curve.png").stat().st_size > 1000
     checkpoints = sorted(path.name for path in (run / "checkpoints").iterdir())
     assert checkpoints == ["best.npz", "step-000000042.npz", "step-000000048.npz"]
