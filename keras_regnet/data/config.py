@@ -1,10 +1,20 @@
 """Everything that determines the batches of a run, as one frozen dataclass."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keras_regnet.data.spaces import (
+    POLICIES,
+    RANDAUGMENT_SPACES,
+    SUB_POLICIES,
+    greatest_magnitude,
+)
+
+INTERPOLATIONS = ("nearest", "bilinear")
+ERASING_MODES = ("zero", "noise")
 AUGMENTATIONS = ("auto", "none", "pad_crop", "pad_crop_flip", "random_resized_crop")
 
 # A mirrored 2 is not a 2: data sets whose classes do not survive a mirror.
@@ -21,6 +31,22 @@ NEVER_MIRRORED = (
 )
 
 _FRACTIONS = ("validation_fraction", "crop_fraction")
+_CHOICES = {
+    "augment": AUGMENTATIONS,
+    "auto_augment": POLICIES,
+    "autoaugment_policy": SUB_POLICIES,
+    "auto_augment_interpolation": INTERPOLATIONS,
+    "randaugment_space": RANDAUGMENT_SPACES,
+    "erasing_mode": ERASING_MODES,
+}
+_LEAST = {
+    "batch_size": 1,
+    "shuffle_buffer": 1,
+    "seed": 0,
+    "auto_augment_fill": 0,
+    "randaugment_ops": 0,
+    "repeated_augmentation": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +74,35 @@ class DataConfig:
         crop_aspect: Least and greatest ratio of width to height of such a crop.
         crop_fraction: In evaluation of large images, `image_size` over the length to
             which the shorter side is resized before the centre is cut out.
+        auto_augment: One of `spaces.POLICIES`: operations drawn for each image.
+            Small images are changed at the size they are stored at.
+        autoaugment_policy: `"imagenet"`, `"cifar10"` or `"svhn"`: for which the pairs
+            of AutoAugment were searched.
+        auto_augment_interpolation: Of shears, shifts and rotations: `"nearest"`,
+            torchvision's default, or `"bilinear"`, as in its recipes.
+        auto_augment_fill: What they let in from outside the image, 0 to 255.
+        randaugment_ops: Operations for each image.
+        randaugment_magnitude: Their strength: 0 to 30, or 0 to 10 in timm's spaces.
+        randaugment_magnitude_std: Standard deviation of the strength.
+        randaugment_space: `"torchvision"`, or the table of timm's RandAugment, which
+            applies each operation with probability one half: `"timm"`, or
+            `"timm_increasing"` for what is written "inc1" there.
+        colour_jitter: Brightness, contrast and saturation are multiplied by factors of
+            1 - `colour_jitter` to 1 + `colour_jitter`. 0 is off.
+        pca_lighting: Standard deviation of AlexNet's noise along the principal
+            components of colour; the official recipe's is 0.1. 0 is off.
+        random_erasing: Probability that a rectangle of an image is erased.
+        erasing_mode: `"zero"`: with the mean, which is 0 once the image is normalised.
+            `"noise"`: with normal noise, of standard deviation 1 once it is. (Of
+            `mean` and `std` where they are given, otherwise of ImageNet.)
+        mixup_alpha: Of the beta distribution from which mixup's share is drawn; 0 is
+            off. With mixup or CutMix the labels are shares of all classes.
+        cutmix_alpha: Likewise for CutMix. Where both are on, half of the batches are
+            for each.
+        mix_probability: That a batch is mixed at all.
+        repeated_augmentation: How many times in a row an image comes in an epoch, each
+            time augmented otherwise. The epoch does not become longer: it has so many
+            times fewer images.
         normalize: False: images leave as float32 in 0..255, for a model with
             `include_preprocessing=True`. True: `mean` and `std` are applied.
         mean: Per channel, in units of 0..1. Needed when `normalize` is set.
@@ -74,6 +129,22 @@ class DataConfig:
     crop_area: tuple[float, float] = (0.08, 1.0)
     crop_aspect: tuple[float, float] = (3 / 4, 4 / 3)
     crop_fraction: float = 0.875
+    auto_augment: str = "none"
+    autoaugment_policy: str = "imagenet"
+    auto_augment_interpolation: str = "nearest"
+    auto_augment_fill: int = 0
+    randaugment_ops: int = 2
+    randaugment_magnitude: float = 9.0
+    randaugment_magnitude_std: float = 0.0
+    randaugment_space: str = "torchvision"
+    colour_jitter: float = 0.0
+    pca_lighting: float = 0.0
+    random_erasing: float = 0.0
+    erasing_mode: str = "zero"
+    mixup_alpha: float = 0.0
+    cutmix_alpha: float = 0.0
+    mix_probability: float = 1.0
+    repeated_augmentation: int = 1
     normalize: bool = False
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -96,11 +167,12 @@ class DataConfig:
                 object.__setattr__(self, key, tuple(float(v) for v in value))
         if not isinstance(self.name, str) or not self.name:
             raise _wrong("name", "the name of a data set", self.name)
-        if self.augment not in AUGMENTATIONS:
-            raise _wrong("augment", f"one of {list(AUGMENTATIONS)}", self.augment)
+        for key, choices in _CHOICES.items():
+            if getattr(self, key) not in choices:
+                raise _wrong(key, f"one of {list(choices)}", getattr(self, key))
         if self.image_size is not None and not _whole(self.image_size, 8):
             raise _wrong("image_size", "None or at least 8 pixels", self.image_size)
-        for key, least in (("batch_size", 1), ("shuffle_buffer", 1), ("seed", 0)):
+        for key, least in _LEAST.items():
             if not _whole(getattr(self, key), least):
                 expected = f"a whole number of at least {least}"
                 raise _wrong(key, expected, getattr(self, key))
@@ -110,6 +182,10 @@ class DataConfig:
             value = getattr(self, key)
             if not 0 < value <= 1 or (key == "validation_fraction" and value == 1):
                 raise _wrong(key, "a fraction between 0 and 1", value)
+        for key, most in self._greatest().items():
+            value = getattr(self, key)
+            if not _number(value) or not 0 <= value <= most:
+                raise _wrong(key, f"a number of 0 to {most:g}", value)
         for key, most in (("crop_area", 1.0), ("crop_aspect", float("inf"))):
             value = getattr(self, key)
             if len(value) != 2 or not 0 < value[0] <= value[1] <= most:
@@ -122,6 +198,25 @@ class DataConfig:
             )
         if self.std is not None and min(self.std, default=0.0) <= 0:
             raise _wrong("std", "numbers above 0", self.std)
+
+    def _greatest(self) -> dict[str, float]:
+        """The largest value of the numbers that start at 0."""
+        return {
+            "auto_augment_fill": 255,
+            "randaugment_magnitude": greatest_magnitude(self.randaugment_space),
+            "randaugment_magnitude_std": 30,
+            "colour_jitter": 1,
+            "pca_lighting": 10,
+            "random_erasing": 1,
+            "mixup_alpha": 1000,
+            "cutmix_alpha": 1000,
+            "mix_probability": 1,
+        }
+
+    @property
+    def mixed(self) -> bool:
+        """Whether images are mixed, so that labels are shares of all classes."""
+        return bool((self.mixup_alpha or self.cutmix_alpha) and self.mix_probability)
 
     @property
     def mirrored(self) -> bool:
@@ -154,6 +249,15 @@ class DataConfig:
 def _whole(value: Any, least: int) -> bool:
     """Whether `value` is a whole number (bools are not) of at least `least`."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _number(value: Any) -> bool:
+    """Whether `value` is a number; bools are not, nor are NaN and infinity."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
 
 
 def _wrong(key: str, expected: str, received: Any) -> ValueError:

@@ -7,8 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data import transforms
+from keras_regnet.data.augmentation import CROPS, Augmentation
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.folders import folder
+from keras_regnet.data.mixing import batch_and_mix
 from keras_regnet.data.sources import Source, digits, tfds
 from keras_regnet.data.splits import ArraySplit, FileSplit
 
@@ -86,7 +88,9 @@ class Data:
 
         Returns:
             Batches of images, float32 `(batch_size, height, width, channels)`, and
-            labels, int32 `(batch_size,)`; `steps_per_epoch - start_step` of them.
+            labels, int32 `(batch_size,)`, or where images are mixed the shares of the
+            classes, float32 `(batch_size, classes)`; `steps_per_epoch - start_step`
+            of them.
 
         Raises:
             ValueError: `epoch` or `start_step` is out of range.
@@ -102,29 +106,35 @@ class Data:
         words = np.random.SeedSequence((self.config.seed, epoch, _AUGMENTATION))
         seed = words.generate_state(2).view(np.int32)
         split = self._source.train
+        repeats = self.config.repeated_augmentation
         if isinstance(split, ArraySplit):
-            dataset = split.batches(order, size, start_step, steps)
+            dataset = split.batches(order, size, start_step, steps, repeats)
         else:
             begin = start_step * size
-            dataset = split.encoded(order, begin, steps * size).enumerate(begin)
-            dataset = dataset.map(
+            dataset = split.encoded(order, begin, steps * size, repeats)
+            dataset = dataset.enumerate(begin).map(
                 lambda index, example: (
                     self._decode_train(example[0], transforms.fold(seed, index)),
                     example[1],
                 ),
                 num_parallel_calls=tf.data.AUTOTUNE,
-            ).batch(size, drop_remainder=True)
-        dataset = dataset.enumerate(start_step).map(
-            lambda step, batch: (
-                self._augment(
-                    tf.ensure_shape(batch[0], (size, None, None, None)),
-                    transforms.fold(~seed, step),
+            )
+            if self._source.size is not None:
+                dataset = dataset.batch(size, drop_remainder=True)
+        if self._source.size is not None:
+            dataset = dataset.enumerate(start_step).map(
+                lambda step, batch: (
+                    self._augmentation(
+                        tf.ensure_shape(batch[0], (size, *batch[0].shape[1:])),
+                        transforms.fold(~seed, step),
+                    ),
+                    tf.ensure_shape(batch[1], (size,)),
                 ),
-                tf.ensure_shape(batch[1], (size,)),
-            ),
-            num_parallel_calls=tf.data.AUTOTUNE,
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+        return _finish(
+            batch_and_mix(dataset, self.config, self.num_classes, ~seed, start_step)
         )
-        return _finish(dataset)
 
     def validation(self) -> tf.data.Dataset:
         """Every validation image once, in a fixed order; the last batch may be short.
@@ -159,18 +169,38 @@ class Data:
         split = self._source.validation
         return split.paths if isinstance(split, FileSplit) else None
 
+    @property
+    def _augmentation(self) -> Augmentation:
+        return Augmentation(
+            self.config,
+            self.augment,
+            self.flip,
+            self.pad,
+            self.image_shape,
+            self._source.size is not None,
+        )
+
     def _decode_train(self, encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One encoded image to the size that all images of a batch share."""
-        if self._source.size is None and self.augment == "random_resized_crop":
-            return transforms.decode_random_crop(
+        """One encoded image to the size that all images of a batch share.
+
+        Where they are stored at many sizes, they are augmented here, each by itself: a
+        batch of large ones would leave the processor's cache at every operation.
+        """
+        if self._source.size is not None:
+            return self._decode_whole(encoded)
+        if self.augment == "random_resized_crop":
+            image = transforms.decode_random_crop(
                 encoded,
-                seed,
+                transforms.stream(seed, CROPS),
                 self.image_shape[0],
                 self.config.crop_area,
                 self.config.crop_aspect,
                 self._source.channels,
             )
-        return self._decode_whole(encoded)
+        else:
+            image = self._decode_whole(encoded)
+        image = tf.ensure_shape(image, self.image_shape)
+        return self._augmentation(image[None], seed)[0]
 
     def _decode_whole(self, encoded: tf.Tensor) -> tf.Tensor:
         """One encoded image, whole where all have one size, else its middle."""
@@ -181,30 +211,6 @@ class Data:
             )
         image = transforms.decode(encoded, channels)
         return tf.ensure_shape(image, (*self._source.size, channels))
-
-    def _augment(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Augments a batch, at the scale of the images as stored where that is one.
-
-        Small images that are to be enlarged are moved and mirrored before: it is
-        cheaper, and the zeros of the padding are smoothed with the rest.
-        """
-        count = self.config.batch_size
-        if self.augment.startswith("pad_crop") and self.pad:
-            offsets = transforms.draw_offsets(transforms.fold(seed, 0), count, self.pad)
-            images = transforms.pad_crop(images, offsets, self.pad)
-        if self.flip:
-            flips = transforms.draw_flips(transforms.fold(seed, 1), count)
-            images = transforms.flip(images, flips)
-        if self.augment == "random_resized_crop" and self._source.size is not None:
-            boxes = transforms.draw_crops(
-                transforms.fold(seed, 2),
-                *self._source.size,
-                count,
-                self.config.crop_area,
-                self.config.crop_aspect,
-            )
-            images = transforms.crop_and_resize(images, boxes, self.image_shape[0])
-        return self._complete(images)
 
     def _complete(self, images: tf.Tensor) -> tf.Tensor:
         """Resizes a batch to the final size and normalises it where asked to."""

@@ -35,7 +35,12 @@ class ArraySplit:
             return tf.constant(images, tf.uint8), tf.constant(labels, tf.int32)
 
     def batches(
-        self, order_seed: Sequence[int] | None, batch_size: int, start: int, steps: int
+        self,
+        order_seed: Sequence[int] | None,
+        batch_size: int,
+        start: int,
+        steps: int,
+        repeats: int = 1,
     ) -> tf.data.Dataset:
         """Gives batches of (uint8 images, int32 labels).
 
@@ -44,9 +49,11 @@ class ArraySplit:
             batch_size: Images in a batch; the last one may be short.
             start: How many batches to leave out at the beginning.
             steps: The number of the batch to stop before.
+            repeats: How many times each image comes in a row.
         """
         images, labels = self.tensors
-        order = _order(self.size, order_seed)[start * batch_size : steps * batch_size]
+        order = order_of(self.size, order_seed, repeats)
+        order = order[start * batch_size : steps * batch_size]
         return (
             tf.data.Dataset.from_tensor_slices(order)
             .batch(batch_size)
@@ -75,10 +82,17 @@ class FileSplit:
         return len(self.paths)
 
     def encoded(
-        self, order_seed: Sequence[int] | None, start: int, stop: int
+        self,
+        order_seed: Sequence[int] | None,
+        start: int,
+        stop: int,
+        repeats: int = 1,
     ) -> tf.data.Dataset:
-        """Gives (bytes, int32 label) for the images `start`..`stop` of the order."""
-        order = _order(self.size, order_seed)[start:stop]
+        """Gives (bytes, int32 label) for the images `start`..`stop` of the order.
+
+        With `repeats` each image comes so many times in a row.
+        """
+        order = order_of(self.size, order_seed, repeats)[start:stop]
         paths = np.asarray([os.fsencode(path) for path in self.paths], dtype=object)
         labels = np.asarray(self.labels, np.int32)
         return tf.data.Dataset.from_tensor_slices((paths[order], labels[order])).map(
@@ -103,9 +117,16 @@ class RecordSplit:
     open: Callable[[int | None], tf.data.Dataset] = field(repr=False)
 
     def encoded(
-        self, order_seed: Sequence[int] | None, start: int, stop: int
+        self,
+        order_seed: Sequence[int] | None,
+        start: int,
+        stop: int,
+        repeats: int = 1,
     ) -> tf.data.Dataset:
-        """Gives (bytes, int32 label) for the images `start`..`stop` of the order."""
+        """Gives (bytes, int32 label) for the images `start`..`stop` of the order.
+
+        With `repeats` each image comes so many times in a row.
+        """
         if order_seed is None:
             dataset = self.open(None)
         else:
@@ -113,6 +134,11 @@ class RecordSplit:
             dataset = self.open(seed)
             buffer = min(self.shuffle_buffer, self.size)
             dataset = dataset.shuffle(buffer, seed, reshuffle_each_iteration=False)
+        if repeats > 1:
+            dataset = dataset.skip(start // repeats).flat_map(
+                lambda example: tf.data.Dataset.from_tensors(example).repeat(repeats)
+            )
+            start, stop = start % repeats, stop - start + start % repeats
         dataset = dataset.skip(start).take(stop - start)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(stop - start))
         return dataset.map(_bytes_and_label, num_parallel_calls=tf.data.AUTOTUNE)
@@ -125,8 +151,13 @@ def _bytes_and_label(example: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
     return example["image"], tf.cast(example["label"], tf.int32)
 
 
-def _order(size: int, seed: Sequence[int] | None) -> np.ndarray:
-    """A permutation of 0..size-1 from a seed, or the identity for None."""
-    if seed is None:
-        return np.arange(size)
-    return np.random.default_rng(seed).permutation(size)
+def order_of(size: int, seed: Sequence[int] | None, repeats: int = 1) -> np.ndarray:
+    """The order of an epoch: a permutation of 0..size-1, or the identity for None.
+
+    With `repeats` each comes so many times in a row, and the order ends at `size`
+    nevertheless, as in torchvision's sampler for repeated augmentation.
+    """
+    order = np.arange(size)
+    if seed is not None:
+        order = np.random.default_rng(seed).permutation(size)
+    return np.repeat(order, repeats)[:size]

@@ -8,19 +8,28 @@ on whole batches, which is several times cheaper than one image at a time.
 import tensorflow as tf
 
 # One generator everywhere: "auto_select" may pick another one on another device.
-_GENERATOR = "philox"
+GENERATOR = "philox"
 _TRIES = 10
 
 
 def fold(seed: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:
-    """Derives a new stateless seed, int32 `(2,)`, from `seed` and a number."""
+    """Derives a new stateless seed, `(2,)`, from `seed` and a number."""
     return tf.random.fold_in(seed, tf.cast(data, tf.int64))
+
+
+def stream(seed: tf.Tensor, number: int) -> tf.Tensor:
+    """The seed of another draw for the same example: cheaper than `fold`.
+
+    Philox scrambles its seeds, so that neighbours have nothing in common.
+    """
+    seed = tf.convert_to_tensor(seed)
+    return seed + tf.constant((number, 0), seed.dtype)
 
 
 def draw_offsets(seed: tf.Tensor, count: int | tf.Tensor, pad: int) -> tf.Tensor:
     """Draws `(count, 2)` offsets (down, right), uniform in 0..2 `pad`, int32."""
     return tf.random.stateless_uniform(
-        (count, 2), seed, 0, 2 * pad + 1, tf.int32, _GENERATOR
+        (count, 2), seed, 0, 2 * pad + 1, tf.int32, GENERATOR
     )
 
 
@@ -46,19 +55,22 @@ def pad_crop(images: tf.Tensor, offsets: tf.Tensor, pad: int) -> tf.Tensor:
 
 def draw_flips(seed: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
     """Draws `(count,)` booleans, each true with probability one half."""
-    return tf.random.stateless_uniform((count,), seed, alg=_GENERATOR) < 0.5
+    return tf.random.stateless_uniform((count,), seed, alg=GENERATOR) < 0.5
 
 
 def flip(images: tf.Tensor, flips: tf.Tensor) -> tf.Tensor:
     """Mirrors those images of a batch, left to right, for which `flips` is true."""
+    if images.shape[0] == 1:  # a third of the time
+        dims = tf.constant((False, False, True, False)) & flips[0]
+        return tf.raw_ops.Reverse(tensor=images, dims=dims)
     return tf.where(flips[:, None, None, None], tf.reverse(images, [2]), images)
 
 
 def draw_crops(
     seed: tf.Tensor,
+    count: int | tf.Tensor,
     height: int | tf.Tensor,
     width: int | tf.Tensor,
-    count: int | tf.Tensor,
     area: tuple[float, float],
     aspect: tuple[float, float],
 ) -> tf.Tensor:
@@ -71,9 +83,9 @@ def draw_crops(
 
     Args:
         seed: int32 `(2,)`.
+        count: How many boxes.
         height: Of the images, in pixels.
         width: Of the images, in pixels.
-        count: How many boxes.
         area: Least and greatest share of the image's area.
         aspect: Least and greatest ratio of width to height.
 
@@ -81,7 +93,7 @@ def draw_crops(
         int32 `(count, 4)`: top, left, height, width.
     """
     height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
-    draws = tf.random.stateless_uniform((count, 2 * _TRIES + 2), seed, alg=_GENERATOR)
+    draws = tf.random.stateless_uniform((count, 2 * _TRIES + 2), seed, alg=GENERATOR)
     share = area[0] + draws[:, :_TRIES] * (area[1] - area[0])
     log_least, log_most = tf.math.log(aspect[0]), tf.math.log(aspect[1])
     ratio = tf.exp(log_least + draws[:, _TRIES : 2 * _TRIES] * (log_most - log_least))
@@ -139,10 +151,34 @@ def resize(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
 def normalize(
     images: tf.Tensor, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> tf.Tensor:
-    """Maps 0..255 to (x / 255 - mean) / std, per channel."""
-    scale = tf.constant([1 / (255 * s) for s in std], tf.float32)
-    shift = tf.constant([m / s for m, s in zip(mean, std, strict=True)], tf.float32)
-    return tf.cast(images, tf.float32) * scale - shift
+    """Maps 0..255 to (x / 255 - mean) / std, per channel; the width must be static."""
+    width, channels = images.shape[-2:]
+    # Whole rows at once: three times as fast as along the short axis of channels.
+    scale = tf.constant([1 / (255 * s) for s in std] * width, tf.float32)
+    shift = [m / s for m, s in zip(mean, std, strict=True)]
+    rows = tf.cast(tf.reshape(images, (-1, width * channels)), tf.float32)
+    rows = rows * scale - tf.constant(shift * width, tf.float32)
+    return tf.reshape(rows, tf.shape(images))
+
+
+def add(images: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Adds a number to each channel of each image.
+
+    Args:
+        images: float32 `(n, height, width, channels)`, static but for n.
+        values: float32 `(n, channels)`.
+    """
+    height, width, channels = images.shape[1:]
+    rows = tf.reshape(images, (-1, height, width * channels))
+    rows += tf.tile(values, (1, width))[:, None]
+    return tf.reshape(rows, (-1, height, width, channels))
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
+    """Rounds float32 images of 0..255."""
+    if images.dtype == tf.uint8:
+        return images
+    return tf.cast(images + 0.5, tf.uint8)
 
 
 def decode(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
@@ -186,28 +222,40 @@ def decode_random_crop(
         channels: 1 or 3.
 
     Returns:
-        float32 `(size, size, channels)`, 0..255. Smoothed only where the crop is more
-        than twice as large as the result.
+        float32 `(size, size, channels)`, 0..255. Smoothed where the crop has more
+        than four times the result's pixels, in a JPEG by decoding it at a half, a
+        quarter or an eighth of its size.
     """
 
     def box_in(shape: tf.Tensor) -> tf.Tensor:
-        return draw_crops(seed, shape[0], shape[1], 1, area, aspect)[0]
+        return draw_crops(seed, 1, shape[0], shape[1], area, aspect)[0]
 
     def jpeg() -> tf.Tensor:
         box = box_in(tf.image.extract_jpeg_shape(encoded))
-        return tf.io.decode_and_crop_jpeg(encoded, box, channels=channels)
+        cropped = tf.cast(box[2], tf.float32) * tf.cast(box[3], tf.float32)
+
+        def at(ratio: int) -> tf.Tensor:
+            window = tf.concat((box[:2] // ratio, tf.maximum(box[2:] // ratio, 1)), 0)
+            return tf.io.decode_and_crop_jpeg(
+                encoded, window, channels=channels, ratio=ratio
+            )
+
+        steps = tf.constant([(ratio * size) ** 2 for ratio in (2, 4, 8)], tf.float32)
+        halvings = tf.reduce_sum(tf.cast(cropped > steps, tf.int32))
+        crop = tf.switch_case(halvings, [lambda r=r: at(r) for r in (1, 2, 4, 8)])
+        return tf.image.resize(crop, (size, size))
 
     def other() -> tf.Tensor:
         image = decode(encoded, channels)
         top, left, height, width = tf.unstack(box_in(tf.shape(image)))
-        return image[top : top + height, left : left + width]
+        crop = image[top : top + height, left : left + width]
+        return tf.cond(
+            height * width > 4 * size**2,
+            lambda: tf.image.resize(crop, (size, size), antialias=True),
+            lambda: tf.image.resize(crop, (size, size)),
+        )
 
     crop = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
-    crop = tf.cond(
-        tf.reduce_max(tf.shape(crop)[:2]) > 2 * size,
-        lambda: tf.image.resize(crop, (size, size), antialias=True),
-        lambda: tf.image.resize(crop, (size, size)),
-    )
     return tf.ensure_shape(crop, (size, size, channels))
 
 

@@ -58,7 +58,7 @@ def test_half_of_the_images_are_mirrored():
 
 def test_draws_are_functions_of_the_seed():
     def draw(seed):
-        return transforms.draw_crops(seed, 50, 60, 9, (0.1, 1), (0.7, 1.4)).numpy()
+        return transforms.draw_crops(seed, 9, 50, 60, (0.1, 1), (0.7, 1.4)).numpy()
 
     one, two = transforms.fold(SEED, 1), transforms.fold(SEED, 2)
     np.testing.assert_array_equal(draw(one), draw(transforms.fold(SEED, 1)))
@@ -68,7 +68,7 @@ def test_draws_are_functions_of_the_seed():
 def test_crops_have_the_areas_and_ratios_asked_for():
     height, width = 300, 400
     boxes = transforms.draw_crops(
-        SEED, height, width, 20_000, (0.08, 1), (3 / 4, 4 / 3)
+        SEED, 20_000, height, width, (0.08, 1), (3 / 4, 4 / 3)
     )
     top, left, h, w = boxes.numpy().T
     assert top.min() >= 0
@@ -103,7 +103,7 @@ def test_crop_distribution_equals_a_plain_reimplementation():
         return height, round(height * aspect[1])
 
     expected = np.array([one() for _ in range(20_000)])
-    found = transforms.draw_crops(SEED, height, width, 20_000, area, aspect).numpy()
+    found = transforms.draw_crops(SEED, 20_000, height, width, area, aspect).numpy()
     np.testing.assert_allclose(found[:, 2:].mean(0), expected.mean(0), rtol=0.01)
     np.testing.assert_allclose(found[:, 2:].std(0), expected.std(0), rtol=0.03)
 
@@ -113,12 +113,12 @@ def test_crop_distribution_equals_a_plain_reimplementation():
     [((10, 1000), (0, 493, 10, 13)), ((1000, 10), (493, 0, 13, 10))],
 )
 def test_a_strip_gives_the_largest_centred_box(shape, expected):
-    box = transforms.draw_crops(SEED, *shape, 1, (0.9, 1.0), (3 / 4, 4 / 3)).numpy()[0]
+    box = transforms.draw_crops(SEED, 1, *shape, (0.9, 1.0), (3 / 4, 4 / 3)).numpy()[0]
     assert tuple(box) == expected
 
 
 def test_one_pixel_can_be_cropped():
-    box = transforms.draw_crops(SEED, 1, 1, 4, (0.08, 1.0), (3 / 4, 4 / 3)).numpy()
+    box = transforms.draw_crops(SEED, 4, 1, 1, (0.08, 1.0), (3 / 4, 4 / 3)).numpy()
     np.testing.assert_array_equal(box, [[0, 0, 1, 1]] * 4)
 
 
@@ -178,20 +178,38 @@ def test_jpeg_crop_equals_decoding_then_cropping():
     encoded = tf.io.encode_jpeg(smooth(150, 200), quality=95)
     seed = transforms.fold(SEED, 5)
     limits = ((0.3, 0.6), (3 / 4, 4 / 3))
-    found = transforms.decode_random_crop(encoded, seed, 48, *limits).numpy()
-    top, left, h, w = transforms.draw_crops(seed, 150, 200, 1, *limits).numpy()[0]
+    found = transforms.decode_random_crop(encoded, seed, 72, *limits).numpy()
+    top, left, h, w = transforms.draw_crops(seed, 1, 150, 200, *limits).numpy()[0]
     crop = tf.io.decode_jpeg(encoded).numpy()[top : top + h, left : left + w]
-    antialias = bool(max(h, w) > 96)
-    expected = tf.image.resize(crop, (48, 48), antialias=antialias).numpy()
+    expected = tf.image.resize(crop, (72, 72)).numpy()
     # At the border libjpeg has no neighbours from which to smooth the colours.
     inside = (slice(1, -1), slice(1, -1))
     np.testing.assert_allclose(found[inside], expected[inside], atol=1e-3)
     np.testing.assert_allclose(found, expected, atol=5)
     # The same picture as PNG goes the other way to the same crop.
     other = transforms.decode_random_crop(
-        tf.io.encode_png(smooth(150, 200)), seed, 48, *limits
+        tf.io.encode_png(smooth(150, 200)), seed, 72, *limits
     )
     assert np.abs(other - found).mean() < 2
+
+
+@pytest.mark.parametrize("size", [12, 24, 48])
+def test_large_crops_of_jpegs_are_smoothed_as_those_of_other_files(size):
+    coarse = tf.image.resize(picture(7, 9), (260, 340)).numpy() / 2 + 64
+    image = np.clip(coarse + picture(260, 340) / 2 - 64, 0, 255).astype(np.uint8)
+    limits = ((0.5, 1.0), (3 / 4, 4 / 3))
+    encoded = (tf.io.encode_jpeg(image, quality=100), tf.io.encode_png(image))
+    smoothed, fine = [], []
+    for number in range(6):
+        seed = transforms.fold(SEED, number)
+        jpeg, png = (
+            transforms.decode_random_crop(each, seed, size, *limits) for each in encoded
+        )
+        smoothed.append(np.abs(jpeg - png).mean())
+        top, left, h, w = transforms.draw_crops(seed, 1, 260, 340, *limits).numpy()[0]
+        plain = tf.image.resize(image[top : top + h, left : left + w], (size, size))
+        fine.append(np.abs(jpeg - plain).mean())
+    assert np.mean(smoothed) < 0.5 * np.mean(fine)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
