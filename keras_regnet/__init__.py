@@ -9,11 +9,12 @@
   of images, `preprocessing_for`; reading other libraries' files and writing them back:
   `keras_regnet.weights`.
 - Layers for models of your own: `keras_regnet.layers`.
-- `keras_regnet.optimizers.SGD`: momentum and weight decay in torch's form.
+- `keras_regnet.optimizers`: SGD and RMSprop in the form that the recipes were made for,
+  with a weight decay for each group of parameters.
 - Data pipelines and training: `keras_regnet.data`, `keras_regnet.training`, imported by
   who uses them.
 
-Importing this package registers its layers and its optimizer, so that
+Importing this package registers its layers and its optimizers, so that
 `keras.saving.load_model` works.
 """
 

@@ -119,6 +119,36 @@ def plot_learning_curves(
     _save(figure, (loss, accuracy, rate), path, title)
 
 
+def plot_learning_rate(
+    rates: Sequence[tuple[float, float]],
+    path: str | os.PathLike[str],
+    title: str | None = None,
+) -> None:
+    """Draws the learning rate over the epochs of a run.
+
+    Args:
+        rates: The learning rates of the first and the last step of each epoch.
+        path: The PNG to write.
+        title: A heading, or None.
+
+    Raises:
+        ValueError: `rates` is empty.
+        ImportError: matplotlib is missing.
+    """
+    if not rates:
+        raise ValueError(f"There must be an epoch to draw. Received: {rates!r}")
+    figure, axes = _figure(7.2, 3.6)
+    edges = np.repeat(np.arange(len(rates) + 1), 2)[1:-1]
+    axes.plot(edges, np.ravel(rates), color=_ORANGE, linewidth=1.6)
+    axes.set_xlabel("epochs done")
+    axes.set_ylabel("learning rate")
+    axes.set_xlim(0, len(rates))
+    axes.set_ylim(bottom=0)
+    axes.grid(color="#e6e6e6")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, axes, path, title)
+
+
 def plot_confusion_matrix(
     matrix: Any,
     class_names: Sequence[str],

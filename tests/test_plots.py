@@ -44,6 +44,14 @@ def test_widths(tmp_path, name):
     check_picture(path)
 
 
+def test_learning_rate(tmp_path):
+    path = tmp_path / "rate.png"
+    plots.plot_learning_rate([(0.1, 0.2), (0.2, 0.1), (0.05, 0.05)], path, "a recipe")
+    check_picture(path)
+    with pytest.raises(ValueError, match="Received"):
+        plots.plot_learning_rate([], path)
+
+
 def test_widths_differ_between_networks(tmp_path):
     pictures = []
     for name in ("RegNetX-400MF", "RegNetX-400MF-torchvision"):

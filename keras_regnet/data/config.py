@@ -72,7 +72,7 @@ class DataConfig:
             says, where random-resized-crop flips except for digits and letters.
         crop_area: Least and greatest share of the image in a random-resized-crop.
         crop_aspect: Least and greatest ratio of width to height of such a crop.
-        crop_fraction: In evaluation of large images, `image_size` over the length to
+        crop_fraction: In evaluation of large images, their size over the length to
             which the shorter side is resized before the centre is cut out.
         auto_augment: One of `spaces.POLICIES`: operations drawn for each image.
             Small images are changed at the size they are stored at.
@@ -117,6 +117,8 @@ class DataConfig:
         split_seed: Chooses which images those are. Apart from `seed`, so that runs of
             several seeds are judged on the same images.
         download: Whether TFDS may download and prepare what is not on the disk.
+        evaluation_size: Height and width of evaluation images. None: as training
+            images. Many recipes train with smaller ones.
     """
 
     name: str = "digits"
@@ -154,6 +156,7 @@ class DataConfig:
     validation_fraction: float = 0.1
     split_seed: int = 0
     download: bool = False
+    evaluation_size: int | None = None
 
     def __post_init__(self) -> None:
         """Checks every field by itself.
@@ -170,8 +173,10 @@ class DataConfig:
         for key, choices in _CHOICES.items():
             if getattr(self, key) not in choices:
                 raise _wrong(key, f"one of {list(choices)}", getattr(self, key))
-        if self.image_size is not None and not _whole(self.image_size, 8):
-            raise _wrong("image_size", "None or at least 8 pixels", self.image_size)
+        for key in ("image_size", "evaluation_size"):
+            value = getattr(self, key)
+            if value is not None and not _whole(value, 8):
+                raise _wrong(key, "None or at least 8 pixels", value)
         for key, least in _LEAST.items():
             if not _whole(getattr(self, key), least):
                 expected = f"a whole number of at least {least}"

@@ -24,7 +24,7 @@ class Data:
     Attributes:
         config: What it was loaded with.
         class_names: One for each label, in the labels' order.
-        image_shape: (height, width, channels) of the images in the batches.
+        image_shape: (height, width, channels) of the images in training batches.
         augment: What is done to training images: `config.augment`, with `"auto"`
             resolved.
         flip: Whether training images are mirrored at random.
@@ -45,6 +45,12 @@ class Data:
     def num_classes(self) -> int:
         """The number of classes."""
         return len(self.class_names)
+
+    @property
+    def evaluation_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the images in validation batches."""
+        size = self.config.evaluation_size
+        return (size, size, self.image_shape[-1]) if size else self.image_shape
 
     @property
     def train_size(self) -> int:
@@ -150,7 +156,10 @@ class Data:
             dataset = (
                 split.encoded(None, 0, split.size)
                 .map(
-                    lambda encoded, label: (self._decode_whole(encoded), label),
+                    lambda encoded, label: (
+                        self._decode_whole(encoded, self.evaluation_shape[0]),
+                        label,
+                    ),
                     num_parallel_calls=tf.data.AUTOTUNE,
                 )
                 .batch(size)
@@ -187,7 +196,7 @@ class Data:
         batch of large ones would leave the processor's cache at every operation.
         """
         if self._source.size is not None:
-            return self._decode_whole(encoded)
+            return self._decode_whole(encoded, self.image_shape[0])
         if self.augment == "random_resized_crop":
             image = transforms.decode_random_crop(
                 encoded,
@@ -198,26 +207,26 @@ class Data:
                 self._source.channels,
             )
         else:
-            image = self._decode_whole(encoded)
+            image = self._decode_whole(encoded, self.image_shape[0])
         image = tf.ensure_shape(image, self.image_shape)
         return self._augmentation(image[None], seed)[0]
 
-    def _decode_whole(self, encoded: tf.Tensor) -> tf.Tensor:
+    def _decode_whole(self, encoded: tf.Tensor, size: int) -> tf.Tensor:
         """One encoded image, whole where all have one size, else its middle."""
         channels = self._source.channels
         if self._source.size is None:
             return transforms.decode_centre_crop(
-                encoded, self.image_shape[0], self.config.crop_fraction, channels
+                encoded, size, self.config.crop_fraction, channels
             )
         image = transforms.decode(encoded, channels)
         return tf.ensure_shape(image, (*self._source.size, channels))
 
     def _complete(self, images: tf.Tensor) -> tf.Tensor:
-        """Resizes a batch to the final size and normalises it where asked to."""
-        images = transforms.resize(images, *self.image_shape[:2])
+        """Resizes a validation batch to its size, and normalises it where asked to."""
+        images = transforms.resize(images, *self.evaluation_shape[:2])
         if self.config.normalize:
             images = transforms.normalize(images, self.config.mean, self.config.std)
-        return tf.ensure_shape(images, (None, *self.image_shape))
+        return tf.ensure_shape(images, (None, *self.evaluation_shape))
 
 
 def load(config: DataConfig) -> Data:

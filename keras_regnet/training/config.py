@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
+from keras_regnet.optimizers.groups import GROUPS, decay_of
 from keras_regnet.training import checks
 
 OPTIMIZERS = ("sgd", "adamw", "rmsprop", "lamb")
@@ -38,12 +39,12 @@ class TrainingConfig:
         epsilon: Of adamw (None: 1e-8), lamb (None: 1e-6) and rmsprop (None: 1e-3).
         weight_decay: Factor of the weights that is added to their gradient before the
             momentum (coupled decay, as torch's; *not* the decoupled one of Keras).
-            adamw and lamb decay by the learning rate times it, apart from the
-            gradient.
-        norm_weight_decay: The same for the scales and shifts of normalisations. None:
-            as `weight_decay`, which is the official recipe.
-        bias_weight_decay: The same for all other biases, those of squeeze-and-
-            excitation and of the head. None: as `weight_decay`.
+            adamw and lamb are Keras' own: they decay by the learning rate times it,
+            apart from the gradient, and lamb also apart from its trust ratio.
+        norm_weight_decay: Weight decay of the scales and shifts of normalisations.
+            None: as `weight_decay`, which is the official recipe.
+        bias_weight_decay: Weight decay of all other biases, that is those of the head
+            and of squeeze-and-excitation. None: as `weight_decay`.
         schedule: `"cosine"` (half a period), `"constant"`, `"step"` (times
             `decay_factor` after every `decay_every_epochs`) or `"exponential"` (the
             same, but smoothly).
@@ -55,11 +56,12 @@ class TrainingConfig:
             `"replacing"`: a straight line up to `learning_rate` while the schedule's
             clock already runs (timm); `"preceding"`: the same line, after which the
             schedule begins, with the epochs that are left (torchvision).
-        decay_every_epochs: Of the schedules `"step"` and `"exponential"`.
-        decay_factor: Of the schedules `"step"` and `"exponential"`.
+        decay_every_epochs: Epochs in which the schedules `"step"` and `"exponential"`
+            bring the rate down by `decay_factor`.
+        decay_factor: What they multiply the rate with.
         final_learning_rate_factor: Where the cosine ends, and the least that `"step"`
             and `"exponential"` come to, as a fraction of `learning_rate`.
-        cooldown_epochs: Last epochs at that least rate, for which the cosine ends
+        cooldown_epochs: Last epochs at the least rate, for which the cosine ends
             earlier.
         label_smoothing: Share of the target that is spread over all classes.
         loss: `"cross_entropy"`, or `"binary_cross_entropy"`: every class is a yes or
@@ -80,8 +82,10 @@ class TrainingConfig:
             running average are used.
         checkpoint_every_epochs: A checkpoint is written after so many epochs, and
             after the last. 0: only after the last.
-        checkpoint_every_steps: And after so many steps. 0: none.
-        checkpoint_every_minutes: And after so many minutes. 0: none.
+        checkpoint_every_steps: A checkpoint is also written after so many steps, over
+            the whole run. 0: none.
+        checkpoint_every_minutes: A checkpoint is also written after so many minutes.
+            0: none.
         keep_checkpoints: How many of the last checkpoints stay on the disk.
         log_every_steps: Steps between two lines of `metrics.jsonl`.
         steps_per_execution: Training steps in one call of the compiled function. More
@@ -104,13 +108,13 @@ class TrainingConfig:
     bias_weight_decay: float | None = None
     schedule: str = "cosine"
     schedule_granularity: str = "step"
-    warmup_epochs: float = 5
+    warmup_epochs: float = 5.0
     warmup_factor: float = 0.1
     warmup_mode: str = "multiplied"
-    decay_every_epochs: float = 30
+    decay_every_epochs: float = 30.0
     decay_factor: float = 0.1
     final_learning_rate_factor: float = 0.0
-    cooldown_epochs: float = 0
+    cooldown_epochs: float = 0.0
     label_smoothing: float = 0.0
     loss: str = "cross_entropy"
     clip_norm: float | None = None
@@ -186,6 +190,12 @@ class TrainingConfig:
             checks.refuse(self, "warmup_epochs", f"at most epochs ({self.epochs})")
         if self.cooldown_epochs and self.schedule != "cosine":
             checks.refuse(self, "cooldown_epochs", "0 unless the schedule is cosine")
+        if self.optimizer in ("adamw", "lamb"):
+            for name in ("norm_weight_decay", "bias_weight_decay"):
+                if getattr(self, name) not in (None, 0, self.weight_decay):
+                    checks.refuse(
+                        self, name, f"None, 0 or weight_decay with {self.optimizer}"
+                    )
         left = self.epochs - self.warmup_epochs
         if self.cooldown_epochs and self.cooldown_epochs >= left:
             checks.refuse(
@@ -194,12 +204,9 @@ class TrainingConfig:
 
     @property
     def decays(self) -> dict[str, float]:
-        """The weight decay of `"weights"`, `"norms"` and `"biases"`."""
-        given = {"norms": self.norm_weight_decay, "biases": self.bias_weight_decay}
-        return {"weights": self.weight_decay} | {
-            group: self.weight_decay if decay is None else decay
-            for group, decay in given.items()
-        }
+        """The weight decay of each of `keras_regnet.optimizers.GROUPS`."""
+        numbers = (self.weight_decay, self.norm_weight_decay, self.bias_weight_decay)
+        return {group: decay_of(group, *numbers) for group in GROUPS}
 
     @classmethod
     def for_batch_size(

@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_regnet.architecture import AnyNetParameters, RegNetParameters, variant
-from keras_regnet.data import DataConfig, load
+from keras_regnet.data import Data, DataConfig, load
 from keras_regnet.models import RegNet
 from keras_regnet.training.config import TrainingConfig
 from keras_regnet.training.evaluation import evaluate_data
@@ -68,11 +69,13 @@ class ModelConfig:
         }
         return values | {"architecture": self.parameters.to_dict()}
 
-    def build(self, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    def build(
+        self, image_shape: tuple[int | None, int | None, int], classes: int
+    ) -> keras.Model:
         """Builds the network, from pixels of 0 to 255 to probabilities.
 
         Args:
-            image_shape: (height, width, channels).
+            image_shape: (height, width, channels); None for any size.
             classes: Number of classes.
 
         Returns:
@@ -103,6 +106,8 @@ def train_network(
     classes: int | None = None,
     seed: int = 0,
     resume: bool = False,
+    recipe: str | None = None,
+    recipe_fields: Mapping[str, Any] | None = None,
     verbose: int = 1,
 ) -> TrainingResult:
     """Builds, trains, evaluates and saves a network.
@@ -116,6 +121,9 @@ def train_network(
         classes: The number of classes that the data set must have, to be sure.
         seed: Of the initial weights and of dropout. (The data have their own.)
         resume: Whether to go on with a run that is already in `run_dir`.
+        recipe: The name of the recipe that the configurations began with.
+        recipe_fields: What the recipe itself would be, for the report: sections
+            `"model"`, `"data"` and `"training"`.
         verbose: 0 prints nothing; 1 prints a line per epoch.
 
     Returns:
@@ -139,7 +147,7 @@ def train_network(
         )
     keras.utils.set_random_seed(seed)
     with strategy.scope():
-        network = model_config.build(data.image_shape, data.num_classes)
+        network = model_config.build(_input_shape(data), data.num_classes)
         logits = keras.Model(network.inputs, network.get_layer("head_fc").output)
     trainer = Trainer(
         logits,
@@ -151,6 +159,7 @@ def train_network(
         resume=resume,
         save=network,
         description={
+            "recipe": recipe,
             "model": model_config.to_dict(),
             "data": data_config.to_dict(),
             "seed": seed,
@@ -169,5 +178,13 @@ def train_network(
     result = trainer.train()
     if trainer.consensus.chief and not (trainer.run.path / "report.html").exists():
         run = load_run(run_dir)
-        write_report(run_dir, evaluate_data(run.model, data, worst=_MISTAKES))
+        evaluation = evaluate_data(run.model, data, worst=_MISTAKES)
+        write_report(run_dir, evaluation, recipe=recipe_fields)
     return result
+
+
+def _input_shape(data: Data) -> tuple[int | None, int | None, int]:
+    """Any size where training and evaluation have different ones."""
+    if data.evaluation_shape == data.image_shape:
+        return data.image_shape
+    return None, None, data.image_shape[-1]

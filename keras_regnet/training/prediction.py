@@ -147,7 +147,8 @@ def read_image(run: SavedRun, path: Path) -> np.ndarray:
     """
     encoded = tf.constant(path.read_bytes())
     height, width, channels = run.image_shape
-    height, width = height or _DEFAULT_SIZE, width or _DEFAULT_SIZE
+    size = (run.data_config and run.data_config.evaluation_size) or _DEFAULT_SIZE
+    height, width = height or size, width or size
     with tf.device("/CPU:0"):
         cropped = run.centre_cropped
         if cropped is None:

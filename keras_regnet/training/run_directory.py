@@ -16,6 +16,7 @@ from keras_regnet.files import write_text
 _MAY_DIFFER = (
     "data.data_dir",
     "data.download",
+    "recipe",
     "training.checkpoint_every_epochs",
     "training.checkpoint_every_minutes",
     "training.checkpoint_every_steps",

@@ -118,13 +118,13 @@ def check_fits(run: SavedRun, data: Data) -> None:
     Raises:
         ValueError: The image shape or the number of classes is another.
     """
-    shapes = zip(run.image_shape, data.image_shape, strict=True)
+    shapes = zip(run.image_shape, data.evaluation_shape, strict=True)
     classes = run.model.output_shape[-1]
     if classes != data.num_classes or any(m not in (None, d) for m, d in shapes):
         raise ValueError(
             f"The network takes images of {run.image_shape} and knows {classes} "
             f"classes. Received: the data set {data.config.name} with images of "
-            f"{data.image_shape} and {data.num_classes} classes"
+            f"{data.evaluation_shape} and {data.num_classes} classes"
         )
 
 

@@ -25,6 +25,35 @@ def split_cpu(count: int) -> None:
         ) from error
 
 
+def use_gpus(count: int | None = None, memory_growth: bool = False) -> None:
+    """Chooses the GPUs of this process, before TensorFlow first uses one.
+
+    Args:
+        count: The first so many; None for all.
+        memory_growth: Whether their memory is taken as it is needed.
+
+    Raises:
+        ValueError: There are not so many, or TensorFlow has already started.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if count is not None and not 0 <= count <= len(gpus):
+        raise ValueError(
+            f"num_gpus must be at most the {len(gpus)} GPUs of this machine. "
+            f"Received: {count}"
+        )
+    try:
+        if count is not None:
+            tf.config.set_visible_devices(gpus[:count], "GPU")
+        if memory_growth:
+            for gpu in gpus[:count]:
+                tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError as error:
+        raise ValueError(
+            "GPUs can only be chosen before TensorFlow first uses one. "
+            f"Received: {error}"
+        ) from error
+
+
 def make_strategy(name: str) -> tf.distribute.Strategy:
     """Makes a strategy from its name.
 

@@ -12,7 +12,6 @@ import keras
 import tensorflow as tf
 
 from keras_regnet.files import write_text
-from keras_regnet.optimizers import SGD
 from keras_regnet.training.averaging import Averages, average_rates
 from keras_regnet.training.callbacks import Callbacks
 from keras_regnet.training.config import TrainingConfig
@@ -35,6 +34,7 @@ from keras_regnet.training.keeper import Keeper
 from keras_regnet.training.loop import Loop, check_model
 from keras_regnet.training.losses import Loss, default_loss, per_example
 from keras_regnet.training.metrics import MetricsFile
+from keras_regnet.training.optimizers import make_optimizer
 from keras_regnet.training.outputs import save_results, write_summaries
 from keras_regnet.training.precise_batch_norm import PreciseBatchNorm
 from keras_regnet.training.progress import Progress
@@ -352,15 +352,8 @@ class Trainer:
         return f" Its {len(found)} images are {', '.join(found[:3])}, ...: see {path}."
 
     def _build_optimizer(self) -> keras.optimizers.Optimizer:
-        config = self.config
         with self.strategy.scope():
-            optimizer = SGD(
-                learning_rate=config.learning_rate,
-                momentum=config.momentum,
-                nesterov=config.nesterov,
-                weight_decay=config.weight_decay,
-                decay_norms_and_biases=config.norm_weight_decay is None,
-            )
+            optimizer = make_optimizer(self.config, self.model.trainable_variables)
             if any(layer.compute_dtype == "float16" for layer in self.model.layers):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(self.model.trainable_variables)

@@ -1,5 +1,6 @@
 """The batches of an epoch: what they hold, in which order, the same every time."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -108,6 +109,22 @@ def test_validation_is_complete_and_fixed(configs, way):
     data = load(configs[way])
     assert len(stack(data.validation())[0]) == data.validation_size
     assert_same(data.validation(), load(configs[way]).validation())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_evaluation_at_another_size(configs, way):
+    config = dataclasses.replace(configs[way], evaluation_size=20, crop_fraction=0.8)
+    data = load(config)
+    plain = load(dataclasses.replace(configs[way], crop_fraction=0.8))
+    assert data.image_shape == plain.image_shape
+    assert data.evaluation_shape == (20, 20, data.image_shape[-1])
+    assert_same(data.train(1), plain.train(1))
+    images, labels = stack(data.validation())
+    assert images.shape == (data.validation_size, 20, 20, data.image_shape[-1])
+    np.testing.assert_array_equal(labels, stack(plain.validation())[1])
+    if way.startswith("files"):
+        large = load(dataclasses.replace(config, image_size=20, evaluation_size=None))
+        assert_same(data.validation(), large.validation())
 
 
 def test_validation_counts_each_image_once_whatever_the_batch():

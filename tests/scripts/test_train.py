@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_regnet  # noqa: F401 (registers the layers of the saved models)
 from tests.scripts.programs import TINY, command, environment, run
 
 pytest.importorskip("sklearn")
@@ -82,6 +83,42 @@ def test_predict(trained, tmp_path):
     assert "None of the pictures" in error
 
 
+def test_dry_run_of_the_papers_recipe(tmp_path):
+    text = run(
+        "train",
+        "--recipe=pycls_100e",
+        "--model=regnety_032",
+        "--dataset=imagenet2012",
+        f"--data_dir={tmp_path}",
+        "--num_gpus=8",
+        "--dry_run",
+        f"--run_dir={tmp_path / 'run'}",
+    )
+    assert "learning rate 0.4" in text
+    assert "512 images, 64 on each of 8" in text
+    assert "2,502 an epoch, 250,200 in 100 epochs" in text
+    picture = tmp_path / "run" / "learning_rate.png"
+    assert picture.stat().st_size > 5000
+    assert [each.name for each in picture.parent.iterdir()] == [picture.name]
+
+
+def test_a_printed_recipe_is_a_recipe_file(tmp_path):
+    first = run("train", *TINY, "--epochs=2", "--label_smoothing=0.1", "--print_recipe")
+    path = tmp_path / "mine.yaml"
+    path.write_text(first)
+    again = run("train", f"--recipe_file={path}", "--print_recipe")
+    assert [line for line in again.splitlines() if not line.startswith("#")] == [
+        line for line in first.splitlines() if not line.startswith("#")
+    ]
+    assert "epochs: 2\n" in again
+
+
+def test_help():
+    text = run("train", "--help")
+    assert "  scripts/train.py --recipe=pycls_100e" in text
+    assert "Checkpoints and going on" in text
+
+
 def test_two_replicas_on_one_cpu(trained, tmp_path):
     run(
         "train",
@@ -104,6 +141,10 @@ def test_two_replicas_on_one_cpu(trained, tmp_path):
     [
         (["--model=RegNetX-201MF"], "200"),
         (["--block=x", "--depth=3"], "Give either --model"),
+        (["--run_dir="], "run_dir must be the folder"),
+        (["--recipe=pycls"], "Did you mean pycls_100e"),
+        (["--num_gpus=99"], "num_gpus must be at most"),
+        (["--dry_run", "--num_gpus=7"], "split evenly"),
         (["--run_dir=/proc/run"], "Error: Cannot write /proc/run"),
         ([*TINY, "--epochs=2"], "already holds a run"),
     ],

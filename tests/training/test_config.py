@@ -65,16 +65,28 @@ def test_impossible_values_are_named(name, value):
 
 def test_what_may_be_left_open():
     config = TrainingConfig(epochs=1, clip_norm=None, epsilon=None, warmup_epochs=0)
-    assert config.decays == {"weights": 5e-5, "norms": 5e-5, "biases": 5e-5}
+    assert tuple(config.decays.values()) == (5e-5, 5e-5, 5e-5, 5e-5)
     config = TrainingConfig(
         epochs=1, warmup_epochs=0, norm_weight_decay=0, bias_weight_decay=1e-3
     )
-    assert config.decays == {"weights": 5e-5, "norms": 0, "biases": 1e-3}
+    assert config.decays == {
+        "weights": 5e-5,
+        "norms": 0,
+        "biases": 1e-3,
+        "squeeze_excite_biases": 1e-3,
+    }
 
 
 def test_cooldown_is_the_cosines():
     with pytest.raises(ValueError, match="cooldown_epochs must be 0 unless"):
         TrainingConfig(epochs=10, schedule="step", cooldown_epochs=1)
+
+
+def test_keras_optimizers_decay_all_or_nothing():
+    config = TrainingConfig(epochs=9, optimizer="adamw", norm_weight_decay=0)
+    assert config.decays["norms"] == 0
+    with pytest.raises(ValueError, match="bias_weight_decay must be None, 0 or"):
+        TrainingConfig(epochs=9, optimizer="lamb", bias_weight_decay=1e-4)
 
 
 def test_nesterov_is_sgds_own():

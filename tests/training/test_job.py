@@ -50,6 +50,22 @@ def test_a_run_knows_its_network_and_its_data(trained):
     np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-6)
 
 
+def test_evaluation_at_another_size(tmp_path):
+    result = job(tmp_path, data={"evaluation_size": 16})
+    run = load_run(tmp_path)
+    assert run.image_shape == (None, None, 1)
+    described = json.loads((tmp_path / "config.json").read_text())["configuration"]
+    assert described["image_shape"] == [8, 8, 1]
+    data = load_data(run)
+    assert data.evaluation_shape == (16, 16, 1)
+    found = evaluate(run.model, data.validation())
+    assert found.count == 360
+    assert found.top1 == result.final["validation_accuracy"]
+    path = tmp_path / "picture.png"
+    path.write_bytes(tf.io.encode_png(tf.zeros((9, 9, 1), tf.uint8)).numpy())
+    assert prediction.read_image(run, path).shape == (16, 16, 1)
+
+
 def test_moved_data_may_be_gone_on_with(tmp_path):
     job(tmp_path)
     job(tmp_path, data={"data_dir": "/elsewhere"}, resume=True)

@@ -1,5 +1,7 @@
 """SGD against torch's documented formula, written out again in numpy, and torch."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -81,13 +83,38 @@ def test_torch_itself(momentum, nesterov, weight_decay):
         np.testing.assert_allclose(mine, theirs.detach().numpy(), rtol=1e-6)
 
 
-def test_norms_and_biases_can_be_spared_the_decay():
-    matrix, vector = (keras.Variable(np.ones(shape)) for shape in ((2, 2), (2,)))
-    optimizer = SGD(1.0, 0.0, False, 0.5, decay_norms_and_biases=False)
-    zeros = [keras.ops.zeros_like(variable) for variable in (matrix, vector)]
-    optimizer.apply(zeros, [matrix, vector])
-    np.testing.assert_array_equal(matrix, np.full((2, 2), 0.5))
-    np.testing.assert_array_equal(vector, np.ones(2))
+def test_each_group_has_its_own_decay():
+    names = ("kernel", "bias", "gamma", "beta")
+    shapes = ((2, 2), (2,), (2,), (2,))
+    variables = [
+        keras.Variable(np.ones(shape), name=name)
+        for name, shape in zip(names, shapes, strict=True)
+    ]
+    optimizer = SGD(1.0, 0.0, False, 0.5, norm_weight_decay=0.25, bias_weight_decay=0.0)
+    optimizer.apply([keras.ops.zeros_like(each) for each in variables], variables)
+    left = [np.unique(each.numpy()).item() for each in variables]
+    assert left == [0.5, 1.0, 0.75, 0.75]
+
+
+def test_file_of_0_1_0_that_spared_vectors():
+    """Saved by keras_regnet 0.1.0 with SGD(0.1, 0.9, True, 0.01, False) inside."""
+    path = Path(__file__).parents[1] / "fixtures" / "sgd_0.1.0.keras"
+    model = keras.saving.load_model(path)
+    optimizer = model.optimizer
+    assert isinstance(optimizer, SGD)
+    assert optimizer.coupled_weight_decay == 0.01
+    assert optimizer.norm_weight_decay == optimizer.bias_weight_decay == 0
+    assert optimizer.iterations == 2
+    assert any(np.any(velocity) for velocity in optimizer.velocities)
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    # The velocities come back without build() having been asked for.
+    assert optimizer.decays == (0.01, 0.0, 0.0, 0.0)
+
+
+def test_configuration_of_0_1_0_that_decayed_all():
+    optimizer = SGD.from_config({"weight_decay": 0.1, "decay_norms_and_biases": True})
+    assert optimizer.get_config()["norm_weight_decay"] is None
+    assert optimizer.get_config()["bias_weight_decay"] is None
 
 
 def test_sparse_gradients():
@@ -101,7 +128,7 @@ def test_sparse_gradients():
 
 
 def test_serializes():
-    optimizer = SGD(0.2, 0.8, False, 1e-4, False)
+    optimizer = SGD(0.2, 0.8, False, 1e-4, 0.0, 1e-5)
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert isinstance(copy, SGD)
     assert copy.get_config() == optimizer.get_config()
@@ -115,6 +142,8 @@ def test_serializes():
         {"momentum": 0.0},
         {"weight_decay": -1},
         {"weight_decay": None},
+        {"norm_weight_decay": -1},
+        {"bias_weight_decay": float("nan")},
     ],
 )
 def test_impossible_arguments(arguments):

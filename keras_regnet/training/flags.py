@@ -1,0 +1,199 @@
+"""The flags of scripts/train.py: from the configurations' fields, in groups.
+
+A field's flag has its type from the dataclass and its help from the docstring, so that
+a new field only needs its place in `GROUPS`; without one it stands under "More".
+"""
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import app, flags
+
+from keras_regnet.architecture import RegNetParameters
+from keras_regnet.training.fields import Field, fields_of
+from keras_regnet.training.flag_groups import (
+    GROUPS,
+    HELP,
+    NO_FLAG,
+    OF_THE_PROGRAM,
+    RENAMED,
+)
+from keras_regnet.training.flag_help import format_help
+from keras_regnet.training.recipe_files import read_recipe
+from keras_regnet.training.recipes import SECTIONS, RunConfig, configure
+
+VALUES = flags.FLAGS
+"""The flags of this process, once they are defined and parsed."""
+
+_NONE = "none"  # as a value: what None means for the field
+_NUMBERS = ("depth", "w0", "wa", "wm", "group_width")
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """A flag.
+
+    Attributes:
+        name: Without the dashes.
+        help: What it means.
+        section: Of the configuration it belongs to; None for the program's own.
+        field: Its field in that configuration.
+        default: Only of the program's own.
+    """
+
+    name: str
+    help: str
+    section: str | None = None
+    field: Field | None = None
+    default: Any = None
+
+
+def all_flags() -> dict[str, Flag]:
+    """Every flag by name: the program's own, and one for each field."""
+    found = {
+        name: Flag(name, text, default=default)
+        for name, (_, default, text) in OF_THE_PROGRAM.items()
+    }
+    for section, configuration in SECTIONS.items():
+        for field in fields_of(configuration).values():
+            name = RENAMED.get(f"{section}.{field.name}", field.name)
+            if name not in NO_FLAG and name not in found:
+                text = HELP.get(name, field.meaning)
+                found[name] = Flag(name, text, section, field)
+    return found
+
+
+def groups() -> dict[str, list[Flag]]:
+    """The flags under the headings of `GROUPS`."""
+    left = all_flags()
+    found = {
+        title: [left.pop(name) for name in names if name in left]
+        for title, names in GROUPS.items()
+    }
+    return found | ({"More": list(left.values())} if left else {})
+
+
+def define(values: flags.FlagValues = VALUES) -> None:
+    """Defines all flags. One that is not given is None, or the program's default."""
+    for flag in all_flags().values():
+        kind = flag.field.kind if flag.field else OF_THE_PROGRAM[flag.name][0]
+        if kind is bool:
+            flags.DEFINE_boolean(flag.name, flag.default, flag.help, values)
+            continue
+        if isinstance(kind, tuple):
+            parser = flags.EnumParser(list(kind))
+        else:
+            parser = _Parser(kind, bool(flag.field and flag.field.optional))
+        flags.DEFINE(
+            parser,
+            flag.name,
+            flag.default,
+            flag.help,
+            flag_values=values,
+            serializer=flags.ArgumentSerializer(),
+        )
+
+
+def parse(argv: Sequence[str], description: str) -> list[str]:
+    """Parses a command line, for `absl.app.run(..., flags_parser=...)`.
+
+    Args:
+        argv: The command line.
+        description: What the program does; stands above the flags in its help.
+
+    Returns:
+        What is left of the command line.
+    """
+    if any(each.lstrip("-") in ("help", "helpshort", "h") for each in argv[1:]):
+        print(format_help(description, groups()))
+        sys.exit(0)
+    return app.parse_flags_with_usage(list(argv))
+
+
+def run_config(values: flags.FlagValues) -> RunConfig:
+    """The configuration that the flags ask for.
+
+    Raises:
+        ValueError: Flags contradict each other, or a value is out of its range.
+        OSError: A recipe file cannot be read.
+    """
+    if values.recipe and values.recipe_file:
+        raise ValueError(
+            "Give either --recipe or --recipe_file (a file can extend a recipe). "
+            f"Received: {values.recipe} and {values.recipe_file}"
+        )
+    own: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    for flag in all_flags().values():
+        value = values[flag.name].value
+        if flag.section and value is not None:
+            own[flag.section][flag.field.name] = None if value == _NONE else value
+    if values.seed is not None:
+        own["data"]["seed"] = values.seed
+    if architecture := _architecture(values):
+        own["model"]["architecture"] = architecture
+    recipe = values.recipe or "default"
+    if values.recipe_file:
+        recipe = read_recipe(values.recipe_file)
+    return configure(recipe, **own)
+
+
+def _architecture(values: Mapping[str, Any]) -> str | RegNetParameters | None:
+    numbers = {name: values[name].value for name in _NUMBERS}
+    given = [name for name, value in numbers.items() if value is not None]
+    if values.block is None and not given:
+        return values.model
+    if values.model or values.block is None or len(given) < len(numbers):
+        raise ValueError(
+            "Give either --model, or all of --block, --depth, --w0, --wa, --wm and "
+            f"--group_width. Received: --model={values.model}, "
+            f"--block={values.block} and {given}"
+        )
+    return RegNetParameters(
+        **numbers,
+        bottleneck_ratio=values.bottleneck_ratio,
+        squeeze_excite_ratio=0.25 if values.block == "y" else 0.0,
+        stem=values.stem,
+        stem_width=values.stem_width,
+        strides=_whole_numbers("strides", values.strides),
+    )
+
+
+def _whole_numbers(name: str, text: str) -> int | tuple[int, ...]:
+    """One number, or several with commas between them."""
+    try:
+        numbers = tuple(int(each) for each in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"{name} must be whole numbers with commas between them. Received: {text!r}"
+        ) from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+class _Parser(flags.ArgumentParser):
+    """Reads a value of a type, or the word for None."""
+
+    def __init__(self, kind: type, optional: bool) -> None:
+        self.kind = kind
+        self.optional = optional
+        self.syntactic_help = ""
+
+    def parse(self, argument: Any) -> Any:
+        """The value.
+
+        Raises:
+            ValueError: It is not of the type.
+        """
+        word = str(argument).strip()
+        if self.optional and word.lower() == _NONE:
+            return _NONE
+        if self.kind is tuple:
+            return tuple(float(each) for each in word.split(","))
+        if self.kind is object:
+            return {"true": True, "false": False}.get(word.lower(), word)
+        return self.kind(word)
+
+    def flag_type(self) -> str:
+        """The type's name."""
+        return self.kind.__name__

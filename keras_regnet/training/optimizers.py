@@ -1,0 +1,67 @@
+"""The optimizer that a training configuration asks for."""
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_regnet.optimizers import SGD, RMSprop, parameter_groups
+from keras_regnet.training.config import TrainingConfig
+
+
+def make_optimizer(
+    config: TrainingConfig, variables: Sequence[keras.Variable]
+) -> keras.optimizers.Optimizer:
+    """Makes the optimizer of a configuration, not yet built.
+
+    `clip_norm` and `accumulation` are not its business: the loop has the gradients.
+
+    Args:
+        config: The training configuration.
+        variables: The variables to train; their paths decide which are decayed.
+
+    Returns:
+        `SGD` or `RMSprop` of this package, `keras.optimizers.AdamW` or
+        `keras.optimizers.Lamb`.
+    """
+    if config.optimizer == "sgd":
+        return SGD(
+            learning_rate=config.learning_rate,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            weight_decay=config.weight_decay,
+            norm_weight_decay=config.norm_weight_decay,
+            bias_weight_decay=config.bias_weight_decay,
+        )
+    if config.optimizer == "rmsprop":
+        return RMSprop(
+            learning_rate=config.learning_rate,
+            rho=_or(config.second_moment_decay, 0.9),
+            momentum=config.momentum,
+            epsilon=_or(config.epsilon, 1e-3),
+            weight_decay=config.weight_decay,
+            norm_weight_decay=config.norm_weight_decay,
+            bias_weight_decay=config.bias_weight_decay,
+        )
+    kind, epsilon = {
+        "adamw": (keras.optimizers.AdamW, 1e-8),
+        "lamb": (keras.optimizers.Lamb, 1e-6),
+    }[config.optimizer]
+    optimizer = kind(
+        learning_rate=config.learning_rate,
+        beta_1=config.momentum,
+        beta_2=_or(config.second_moment_decay, 0.999),
+        epsilon=_or(config.epsilon, epsilon),
+        weight_decay=config.weight_decay,
+    )
+    spared = [
+        variable
+        for group, members in parameter_groups(variables).items()
+        for variable in members
+        if not config.decays[group]
+    ]
+    optimizer.exclude_from_weight_decay(var_list=spared)
+    return optimizer
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

@@ -1,0 +1,86 @@
+"""What scripts/train.py does with its flags."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from keras_regnet.plots import plot_learning_rate
+from keras_regnet.training import job, strategies
+from keras_regnet.training.data_facts import describe_data
+from keras_regnet.training.dry_run import dry_run, format_dry_run
+from keras_regnet.training.flags import run_config
+from keras_regnet.training.recipe_files import write_recipe
+from keras_regnet.training.recipes import RunConfig, recipe_fields
+from keras_regnet.training.run_directory import naming
+
+
+def train(values: Any) -> None:
+    """Trains, or prints what would be trained.
+
+    Args:
+        values: The flags, as `keras_regnet.training.flags.define` defined them.
+
+    Raises:
+        ValueError: Flags are wrong or contradict each other.
+        OSError: A file cannot be read or written.
+    """
+    config = run_config(values)
+    if values.print_recipe:
+        print(write_recipe(config), end="")
+    elif values.dry_run:
+        _print_dry_run(values, config)
+    else:
+        _train(values, config)
+
+
+def _print_dry_run(values: Any, config: RunConfig) -> None:
+    if values.logical_cpu_devices != 1:
+        strategies.split_cpu(values.logical_cpu_devices)
+    devices = values.num_gpus
+    if devices is None:
+        devices = strategies.make_strategy(values.strategy).num_replicas_in_sync
+    run = dry_run(config, describe_data(config.data), devices)
+    print(format_dry_run(run))
+    if values.run_dir:
+        path = Path(values.run_dir) / "learning_rate.png"
+        with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            plot_learning_rate(run.learning_rates, path, title=config.recipe)
+        print(f"\nThe learning rate is drawn in {path}")
+
+
+def _train(values: Any, config: RunConfig) -> None:
+    if not values.run_dir:
+        raise ValueError(
+            "run_dir must be the folder of the run, as --run_dir=runs/mine. "
+            f"Received: {values.run_dir!r}"
+        )
+    for name, absent in (("self_check", False), ("all_reduce", "auto")):
+        if (asked := getattr(values, name)) != absent:  # until its backend is there
+            raise ValueError(f"{name} cannot be used yet. Received: {asked}")
+    strategies.use_gpus(values.num_gpus, values.memory_growth)
+    if values.logical_cpu_devices != 1:
+        strategies.split_cpu(values.logical_cpu_devices)
+    if values.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    result = job.train_network(
+        config.model,
+        config.data,
+        config.training,
+        values.run_dir,
+        strategy=strategies.make_strategy(values.strategy),
+        classes=values.classes,
+        seed=config.data.seed,
+        resume=values.resume,
+        recipe=config.recipe,
+        recipe_fields=recipe_fields(config),
+        verbose=values.verbose,
+    )
+    if values.verbose:
+        final = result.final
+        print(
+            f"Validation accuracy {final['validation_accuracy']:.4f} and loss "
+            f"{final['validation_loss']:.4f} on {final['validation_count']} images "
+            f"after {final['epoch']} epochs. Everything is in {result.run_dir}"
+        )

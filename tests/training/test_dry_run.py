@@ -1,0 +1,85 @@
+"""What a run will be, before it is one."""
+
+import pytest
+
+from keras_regnet.training.data_facts import DataFacts, describe_data
+from keras_regnet.training.dry_run import dry_run, format_dry_run, sparkline
+from keras_regnet.training.recipes import configure
+
+IMAGENET = DataFacts(1_281_167, 50_000, 1000, (224, 224, 3))
+
+
+@pytest.fixture(scope="module")
+def run():
+    config = configure(
+        "pycls_100e",
+        model={"architecture": "regnety_032"},
+        data={"name": "imagenet2012"},
+    )
+    return dry_run(config, IMAGENET, devices=8)
+
+
+def test_the_papers_run(run):
+    assert run.config.training.learning_rate == 0.4
+    assert run.config.data.batch_size == 512
+    assert run.batch_per_device == 64
+    # pycls drops the last, incomplete batch: 8 times floor(160146 / 64).
+    assert run.steps_per_epoch == 2502
+    assert run.steps == 250_200
+    assert run.learning_rates[0] == pytest.approx((0.04, 0.04))
+    assert len(run.learning_rates) == 100
+    groups = {group.name: group for group in run.groups}
+    # Trainable parameters of RegNetY-3.2GF (numbers.md 2.1), all of them decayed.
+    assert sum(group.parameters for group in run.groups) == 19_436_338
+    assert {group.weight_decay for group in run.groups} == {5e-5}
+    assert groups["norms"].parameters == 19_502_498 - 19_436_338  # one pair each
+    assert groups["biases"].paths == ("head_fc/bias",)
+
+
+def test_its_text(run):
+    text = format_dry_run(run)
+    for piece in (
+        "learning rate 0.4",
+        "512 images, 64 on each of 8",
+        "2,502 an epoch, 250,200 in 100 epochs (143 images",
+        "100  9.86879e-05",
+        "biases of squeeze-and-excitation",
+        "weight decay 5e-05",
+        "in all",
+    ):
+        assert piece in text
+    assert "none" not in text
+
+
+def test_what_is_not_decayed_and_rates_that_move():
+    config = configure(training={"epochs": 2, "bias_weight_decay": 0.0})
+    run = dry_run(config, describe_data(config.data))
+    assert run.facts.train_size == 1437
+    assert run.steps_per_epoch == 1437 // 128
+    text = format_dry_run(run)
+    assert "weight decay none" in text
+    assert "    1  0.01 ... " in text
+
+
+def test_sizes_of_imagenet_are_known_without_it(tmp_path):
+    config = configure(data={"name": "imagenet2012", "data_dir": str(tmp_path)}).data
+    assert describe_data(config) == IMAGENET
+    config = configure(data={"name": "cifar10", "data_dir": str(tmp_path)}).data
+    with pytest.raises(FileNotFoundError, match="not prepared"):
+        describe_data(config)
+
+
+@pytest.mark.parametrize(
+    ("batch", "devices", "message"),
+    [(512, 3, "split evenly.*3 devices"), (10_000, 1, "at most the 1437")],
+)
+def test_batches_that_cannot_be(batch, devices, message):
+    config = configure(data={"batch_size": batch})
+    with pytest.raises(ValueError, match=message):
+        dry_run(config, describe_data(config.data), devices)
+
+
+def test_sparkline():
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline(list(range(800)), columns=8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([0.0, 0.0]) == "▁▁"

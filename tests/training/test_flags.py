@@ -1,0 +1,110 @@
+"""The flags of scripts/train.py: one for every field, and what they come to."""
+
+import dataclasses
+
+import pytest
+from absl import flags as absl_flags
+
+from keras_regnet.training import flags
+from keras_regnet.training.flag_groups import GROUPS, NO_FLAG, RENAMED
+from keras_regnet.training.flag_help import format_help
+from keras_regnet.training.recipes import RECIPES, SECTIONS, configure
+
+
+def parsed(*arguments):
+    values = absl_flags.FlagValues()
+    flags.define(values)
+    values(["train.py", *arguments])
+    return values
+
+
+def test_every_field_has_a_flag_in_a_group():
+    names = set(flags.all_flags())
+    for section, kind in SECTIONS.items():
+        for field in dataclasses.fields(kind):
+            name = RENAMED.get(f"{section}.{field.name}", field.name)
+            assert name in names or name in NO_FLAG, name
+    groups = flags.groups()
+    assert list(groups) == list(GROUPS)  # nothing under "More"
+    assert sum(map(len, groups.values())) == len(names)
+
+
+def test_nothing_given_is_the_default_recipe():
+    assert flags.run_config(parsed()) == configure()
+
+
+def test_flags_come_after_the_recipe():
+    config = flags.run_config(
+        parsed(
+            "--recipe=torchvision_v2",
+            "--model=regnety_032",
+            "--dataset=imagenet2012",
+            "--epochs=300",
+            "--weight_decay=1e-4",
+            "--norm_weight_decay=none",
+            "--clip_norm=2",
+            "--nonesterov",
+            "--crop_area=0.35,1",
+            "--cache=false",
+            "--flip",
+            "--seed=7",
+        )
+    )
+    assert config == configure(
+        "torchvision_v2",
+        model={"architecture": "regnety_032"},
+        data={
+            "name": "imagenet2012",
+            "crop_area": (0.35, 1.0),
+            "cache": False,
+            "flip": True,
+            "seed": 7,
+        },
+        training={
+            "epochs": 300,
+            "weight_decay": 1e-4,
+            "norm_weight_decay": None,
+            "clip_norm": 2.0,
+            "nesterov": False,
+        },
+    )
+
+
+def test_a_network_by_its_numbers():
+    given = ["--block=y", "--depth=3", "--w0=8", "--wa=8", "--wm=2", "--group_width=8"]
+    config = flags.run_config(parsed(*given))
+    assert config.model.parameters.squeeze_excite_ratio == 0.25
+    for wrong in (given[:-1], [*given, "--model=RegNetX32"], given[1:]):
+        with pytest.raises(ValueError, match="Give either --model"):
+            flags.run_config(parsed(*wrong))
+
+
+def test_a_recipe_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: pycls_100e\ntraining: {epochs: 50}\n")
+    config = flags.run_config(parsed(f"--recipe_file={path}", "--batch_size=256"))
+    assert (config.training.epochs, config.training.learning_rate) == (50, 0.2)
+    with pytest.raises(ValueError, match="Give either --recipe or"):
+        flags.run_config(parsed(f"--recipe_file={path}", "--recipe=pycls_100e"))
+
+
+@pytest.mark.parametrize(
+    "argument", ["--epochs=ten", "--weight_decay=none", "--strategy=all", "--flop=1"]
+)
+def test_wrong_values_are_refused_before_anything_starts(argument):
+    with pytest.raises(absl_flags.Error, match=argument[2:6]):
+        parsed(argument)
+
+
+def test_help_reads_like_documentation():
+    text = format_help("What it does.", flags.groups())
+    assert text.startswith("What it does.")
+    for title in GROUPS:
+        assert f"\n\n{title}\n\n" in text
+    for name in flags.all_flags():
+        assert f"--{name}" in text or f"--[no]{name}" in text
+    for recipe in RECIPES:
+        assert f"\n  {recipe} " in text
+    assert "pycls_100e 8192" in text
+    assert "`" not in text
+    assert max(map(len, text.splitlines())) <= 88
