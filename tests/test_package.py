@@ -141,7 +141,12 @@ def test_what_is_required_is_in_the_extra_that_the_error_names():
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    others = {"absl": "absl-py", "PIL": "pillow", "sklearn": "scikit-learn"}
+    others = {
+        "absl": "absl-py",
+        "PIL": "pillow",
+        "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
+    }
     found = set()
     for path in (ROOT / "keras_regnet").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

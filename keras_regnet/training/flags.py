@@ -9,9 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from absl import app, flags
-
 from keras_regnet.architecture import RegNetParameters
+from keras_regnet.optional import require
 from keras_regnet.training.fields import Field, fields_of
 from keras_regnet.training.flag_groups import (
     GROUPS,
@@ -23,6 +22,8 @@ from keras_regnet.training.flag_groups import (
 from keras_regnet.training.flag_help import format_help
 from keras_regnet.training.recipe_files import read_recipe
 from keras_regnet.training.recipes import SECTIONS, RunConfig, configure
+
+app, flags = require("absl.app", "train"), require("absl.flags", "train")
 
 VALUES = flags.FLAGS
 """The flags of this process, once they are defined and parsed."""
