@@ -5,12 +5,16 @@ With a single worker nothing is exchanged.
 """
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+# 64 MiB of float32: what fits beside anything.
+_MOST_AT_ONCE = 1 << 24
 
 
 class Consensus:
@@ -35,6 +39,7 @@ class Consensus:
             self.index = resolver.task_id
             if resolver.task_type == "worker":
                 self.index += chiefs
+        self._compiled: dict[np.dtype, Callable[[tf.Tensor], tf.Tensor]] = {}
 
     @property
     def chief(self) -> bool:
@@ -56,21 +61,51 @@ class Consensus:
         codes[: len(own)] = np.frombuffer(own, np.uint8)
         return json.loads(self._total(codes).astype(np.uint8).tobytes())
 
+    def from_all(self, value: Any) -> list[Any]:
+        """The values of all workers, of JSON types, in their order."""
+        if self.workers == 1:
+            return [value]
+        own = json.dumps(value).encode()
+        lengths = np.zeros(self.workers, np.int32)
+        lengths[self.index] = len(own)
+        lengths = self._total(lengths)
+        codes = np.zeros((self.workers, max(lengths)), np.int32)
+        codes[self.index, : len(own)] = np.frombuffer(own, np.uint8)
+        codes = self._total(codes).astype(np.uint8)
+        return [
+            json.loads(row[:length].tobytes())
+            for row, length in zip(codes, lengths, strict=True)
+        ]
+
     def assign_from_chief(self, variables: Sequence[keras.Variable]) -> None:
         """Gives variables the values that they have on the chief."""
         if self.workers == 1:
             return
+        by_type: dict[np.dtype, list[keras.Variable]] = {}
         for variable in variables:
-            value = variable.numpy()
-            # Collectives know a few types; these hold every value of ours.
-            wide = np.float64 if value.dtype.kind not in "biu" else np.int64
-            own = value.astype(wide) if self.chief else np.zeros(value.shape, wide)
-            variable.assign(self._total(own).astype(value.dtype))
+            by_type.setdefault(_exchanged_as(variable), []).append(variable)
+        for wide, group in by_type.items():
+            own = np.zeros(sum(math.prod(v.shape) for v in group), wide)
+            if self.chief:
+                own = np.concatenate([v.numpy().astype(wide).ravel() for v in group])
+            for begin in range(0, len(own), _MOST_AT_ONCE):
+                part = slice(begin, begin + _MOST_AT_ONCE)
+                own[part] = self._total(own[part])
+            begin = 0
+            for variable in group:
+                end = begin + math.prod(variable.shape)
+                value = own[begin:end].reshape(variable.shape)
+                variable.assign(value.astype(variable.numpy().dtype))
+                begin = end
 
     def _total(self, own: np.ndarray) -> np.ndarray:
-        # A new graph for each: they are few, and of many shapes.
-        sums = tf.function(self._sum_over_workers)(tf.constant(own))
-        return self._strategy.experimental_local_results(sums)[0].numpy()
+        """The sum over all workers of an array that has one shape everywhere."""
+        if own.dtype not in self._compiled:
+            self._compiled[own.dtype] = tf.function(
+                self._sum_over_workers,
+                input_signature=[tf.TensorSpec([None], tf.as_dtype(own.dtype))],
+            )
+        return self._compiled[own.dtype](own.ravel()).numpy().reshape(own.shape)
 
     @tf.autograph.experimental.do_not_convert
     def _sum_over_workers(self, own: tf.Tensor) -> tf.Tensor:
@@ -79,7 +114,16 @@ class Consensus:
         def exchange() -> tf.Tensor:
             context = tf.distribute.get_replica_context()
             # One replica of each worker speaks for it.
-            speaks = tf.cast(context.replica_id_in_sync_group % local == 0, own.dtype)
-            return context.all_reduce("SUM", own * speaks)
+            speaks = context.replica_id_in_sync_group % local == 0
+            return context.all_reduce("SUM", tf.where(speaks, own, tf.zeros_like(own)))
 
-        return self._strategy.run(exchange)
+        sums = self._strategy.run(exchange)
+        return self._strategy.experimental_local_results(sums)[0]
+
+
+def _exchanged_as(variable: keras.Variable) -> np.dtype:
+    """A type that collectives know, and that holds every value of the variable."""
+    dtype = variable.numpy().dtype
+    if dtype.kind in "biu":
+        return np.dtype(np.int64)
+    return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float32)

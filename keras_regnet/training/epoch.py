@@ -42,6 +42,7 @@ class EpochRunner:
         callbacks: Keras callbacks.
         interruption: Ctrl-C and SIGTERM.
         log: Takes a row for `metrics.jsonl`.
+        alive: Is told of every call that took steps.
         save: Writes a checkpoint of the state.
         checkpoint_is_due: Whether by the clock it is time for one.
         blame: Says of a step of an epoch, both from 0, which images it had.
@@ -59,6 +60,7 @@ class EpochRunner:
         callbacks: Callbacks,
         interruption: Interruption,
         log: Callable[[dict[str, Any]], None],
+        alive: Callable[[], None],
         save: Callable[[RunState], None],
         checkpoint_is_due: Callable[[], bool],
         blame: Callable[[int, int], str],
@@ -72,6 +74,7 @@ class EpochRunner:
         self.callbacks = callbacks
         self.interruption = interruption
         self.log = log
+        self.alive = alive
         self.save = save
         self.checkpoint_is_due = checkpoint_is_due
         self.blame = blame
@@ -121,6 +124,7 @@ class EpochRunner:
                     f"train_dataset must give {self.steps_per_epoch} batches in every "
                     f"epoch. Received: fewer in epoch {state.epoch + 1}"
                 ) from None
+            self.alive()
             state.step += count
             next_look -= count
             if self.callbacks.every_batch:

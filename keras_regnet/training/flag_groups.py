@@ -104,6 +104,7 @@ GROUPS = {
         "deterministic",
         "all_reduce",
         "memory_growth",
+        "worker_timeout",
         "logical_cpu_devices",
     ),
     "Checkpoints and going on": (
@@ -152,7 +153,9 @@ OF_THE_PROGRAM = {
     "self_check": (
         bool,
         False,
-        "Compare one device with all of them for a minute, and stop.",
+        "Compare one device with all those of --strategy for about a minute: sums, "
+        "losses, batch statistics, updates and images per second. Exit code 1 where "
+        "something is wrong.",
     ),
     "model": (
         str,
@@ -202,27 +205,34 @@ OF_THE_PROGRAM = {
     "strategy": (
         ("auto", "single", "mirrored", "multi_worker", "slurm"),
         "auto",
-        "single: one device. mirrored: all GPUs, or all logical CPU devices. "
-        "multi_worker: the machines that TF_CONFIG lists. slurm: those of the SLURM "
-        "job. auto: mirrored where several GPUs are visible, otherwise single.",
+        "single: one device. mirrored: all GPUs of this machine, or all logical CPU "
+        "devices. multi_worker: the workers named by the environment variable "
+        "TF_CONFIG, with all their GPUs. slurm: the tasks that srun started, likewise. "
+        "auto: multi_worker where TF_CONFIG names several, mirrored where several GPUs "
+        "are visible, otherwise single.",
     ),
     "num_gpus": (
         int,
         None,
-        "Use the first so many GPUs. By default all. In a dry run: how many there "
-        "will be, over all machines.",
+        "How many of its GPUs a worker uses; by default all, 0 for none. In a dry run: "
+        "how many there will be, over all machines.",
     ),
     "all_reduce": (
-        ("auto", "nccl", "ring", "hierarchical", "one_device"),
+        ("auto", "nccl", "hierarchical_copy", "reduction_to_one_device", "ring"),
         "auto",
-        "How gradients are added up over devices: nccl or ring (GPUs, one or several "
-        "machines), hierarchical or one_device (one machine). auto: TensorFlow's "
-        "choice.",
+        "How sums over devices are computed. hierarchical_copy and "
+        "reduction_to_one_device: on one machine; ring: over several.",
     ),
     "memory_growth": (
         bool,
         False,
         "Take GPU memory as it is needed, instead of all of it at once.",
+    ),
+    "worker_timeout": (
+        float,
+        1800.0,
+        "With several workers: how many seconds to wait for the others to come, and "
+        "for anything to happen, before giving up with exit code 4; 0 waits for ever.",
     ),
     "logical_cpu_devices": (
         int,

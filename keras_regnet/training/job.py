@@ -12,10 +12,13 @@ from keras_regnet.architecture import AnyNetParameters, RegNetParameters, varian
 from keras_regnet.data import Data, DataConfig, load
 from keras_regnet.models import RegNet
 from keras_regnet.training.config import TrainingConfig
+from keras_regnet.training.consensus import Consensus
+from keras_regnet.training.environment import describe_environment
 from keras_regnet.training.evaluation import evaluate_data
 from keras_regnet.training.report import write_report
 from keras_regnet.training.saved_run import load_run
 from keras_regnet.training.trainer import Trainer, TrainingResult
+from keras_regnet.training.workers import agree, naming_lost_workers
 
 _MISTAKES = 24
 
@@ -108,6 +111,7 @@ def train_network(
     resume: bool = False,
     recipe: str | None = None,
     recipe_fields: Mapping[str, Any] | None = None,
+    worker_timeout: float = 1800.0,
     verbose: int = 1,
 ) -> TrainingResult:
     """Builds, trains, evaluates and saves a network.
@@ -124,14 +128,17 @@ def train_network(
         recipe: The name of the recipe that the configurations began with.
         recipe_fields: What the recipe itself would be, for the report: sections
             `"model"`, `"data"` and `"training"`.
+        worker_timeout: See `Trainer`.
         verbose: 0 prints nothing; 1 prints a line per epoch.
 
     Returns:
         The history.
 
     Raises:
-        ValueError: A configuration is wrong, or `run_dir` holds another run.
+        ValueError: A configuration is wrong, `run_dir` holds another run, or the
+            workers were given different configurations.
         OSError: `run_dir` cannot be written.
+        LostWorkerError: Another worker died or stopped.
     """
     strategy = strategy or tf.distribute.get_strategy()
     data = load(data_config)
@@ -145,30 +152,45 @@ def train_network(
             f"batch_size must be at most the {data.train_size} training images of "
             f"{data_config.name}. Received: {data_config.batch_size}"
         )
-    keras.utils.set_random_seed(seed)
-    with strategy.scope():
-        network = model_config.build(_input_shape(data), data.num_classes)
-        logits = keras.Model(network.inputs, network.get_layer("head_fc").output)
-    trainer = Trainer(
-        logits,
-        data.train,
-        data.validation(),
-        training_config,
-        run_dir,
-        strategy=strategy,
-        resume=resume,
-        save=network,
-        description={
-            "recipe": recipe,
-            "model": model_config.to_dict(),
-            "data": data_config.to_dict(),
-            "seed": seed,
-            "image_shape": list(data.image_shape),
-            "class_names": list(data.class_names),
-            "centre_cropped": data.centre_cropped,
-        },
-        verbose=verbose,
-    )
+    description = {
+        "recipe": recipe,
+        "model": model_config.to_dict(),
+        "data": data_config.to_dict(),
+        "seed": seed,
+        "image_shape": list(data.image_shape),
+        "class_names": list(data.class_names),
+        "centre_cropped": data.centre_cropped,
+    }
+    consensus = Consensus(strategy)
+    with naming_lost_workers(consensus):
+        # Before there is a model: workers with unequal ones cannot even begin.
+        agree(
+            consensus,
+            description
+            | {
+                "training": training_config.to_dict(),
+                "training images": data.train_size,
+                "validation images": data.validation_size,
+                "versions": describe_environment(strategy)["versions"],
+            },
+        )
+        keras.utils.set_random_seed(seed)
+        with strategy.scope():
+            network = model_config.build(_input_shape(data), data.num_classes)
+            logits = keras.Model(network.inputs, network.get_layer("head_fc").output)
+        trainer = Trainer(
+            logits,
+            data.train,
+            data.validation(),
+            training_config,
+            run_dir,
+            strategy=strategy,
+            resume=resume,
+            save=network,
+            description=description,
+            worker_timeout=worker_timeout,
+            verbose=verbose,
+        )
     trainer.progress.say(
         f"{network.name}: {network.count_params():,} parameters; {data_config.name}: "
         f"{data.train_size:,} training and {data.validation_size:,} validation images "

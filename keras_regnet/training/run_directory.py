@@ -140,7 +140,11 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def differing(
-    before: Any, now: Any, name: str = "", absent: str = "(none)"
+    before: Any,
+    now: Any,
+    name: str = "",
+    absent: str = "(none)",
+    words: tuple[str, str] = ("before", "now"),
 ) -> list[str]:
     """Lists where two nested JSON values differ, as `a.b: 1 before, 2 now`."""
     if isinstance(before, dict) and isinstance(now, dict):
@@ -150,8 +154,9 @@ def differing(
                 before.get(key, absent),
                 now.get(key, absent),
                 f"{name}.{key}" if name else key,
+                words=words,
             )
         return found
     if before == now or name in _MAY_DIFFER:
         return []
-    return [f"{name}: {before!r} before, {now!r} now"]
+    return [f"{name}: {before!r} {words[0]}, {now!r} {words[1]}"]

@@ -13,6 +13,7 @@ from keras_regnet.training.flags import run_config
 from keras_regnet.training.recipe_files import write_recipe
 from keras_regnet.training.recipes import RunConfig, recipe_fields
 from keras_regnet.training.run_directory import naming
+from keras_regnet.training.self_check import self_check
 
 
 def train(values: Any) -> None:
@@ -30,16 +31,36 @@ def train(values: Any) -> None:
         print(write_recipe(config), end="")
     elif values.dry_run:
         _print_dry_run(values, config)
+    elif values.self_check:
+        _check(values)
     else:
         _train(values, config)
 
 
-def _print_dry_run(values: Any, config: RunConfig) -> None:
+def _check(values: Any) -> None:
+    report = self_check(_strategy(values))
+    print(report)
+    if not report.ok:
+        raise SystemExit(1)
+
+
+def _strategy(values: Any) -> tf.distribute.Strategy:
     if values.logical_cpu_devices != 1:
         strategies.split_cpu(values.logical_cpu_devices)
+    if values.memory_growth:
+        strategies.set_memory_growth()
+    return strategies.make_strategy(
+        values.strategy,
+        all_reduce=values.all_reduce,
+        num_gpus=values.num_gpus,
+        timeout=values.worker_timeout,
+    )
+
+
+def _print_dry_run(values: Any, config: RunConfig) -> None:
     devices = values.num_gpus
     if devices is None:
-        devices = strategies.make_strategy(values.strategy).num_replicas_in_sync
+        devices = _strategy(values).num_replicas_in_sync
     run = dry_run(config, describe_data(config.data), devices)
     print(format_dry_run(run))
     if values.run_dir:
@@ -56,12 +77,6 @@ def _train(values: Any, config: RunConfig) -> None:
             "run_dir must be the folder of the run, as --run_dir=runs/mine. "
             f"Received: {values.run_dir!r}"
         )
-    for name, absent in (("self_check", False), ("all_reduce", "auto")):
-        if (asked := getattr(values, name)) != absent:  # until its backend is there
-            raise ValueError(f"{name} cannot be used yet. Received: {asked}")
-    strategies.use_gpus(values.num_gpus, values.memory_growth)
-    if values.logical_cpu_devices != 1:
-        strategies.split_cpu(values.logical_cpu_devices)
     if values.deterministic:
         tf.config.experimental.enable_op_determinism()
     result = job.train_network(
@@ -69,10 +84,11 @@ def _train(values: Any, config: RunConfig) -> None:
         config.data,
         config.training,
         values.run_dir,
-        strategy=strategies.make_strategy(values.strategy),
+        strategy=_strategy(values),
         classes=values.classes,
         seed=config.data.seed,
         resume=values.resume,
+        worker_timeout=values.worker_timeout,
         recipe=config.recipe,
         recipe_fields=recipe_fields(config),
         verbose=values.verbose,

@@ -42,6 +42,8 @@ from keras_regnet.training.run_directory import RunDirectory
 from keras_regnet.training.schedules import learning_rates
 from keras_regnet.training.state import RunState
 from keras_regnet.training.validator import Validator
+from keras_regnet.training.watchdog import Watchdog
+from keras_regnet.training.workers import agree, chief_first, naming_lost_workers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,10 +103,13 @@ class Trainer:
         description: More of the configuration for `config.json`, as JSON types: what
             the network and the data are. A run only goes on where it is the same.
         callbacks: Keras callbacks. What they remember is not part of a checkpoint.
+        worker_timeout: With several workers, the process ends with exit code 4 where
+            nothing happens for so many seconds; 0 for never.
         verbose: 0 prints nothing; 1 prints a line per epoch.
 
     Raises:
-        ValueError: An argument is wrong, or `run_dir` holds another run.
+        ValueError: An argument is wrong, `run_dir` holds another run, or the workers
+            were given different configurations.
         OSError: `run_dir` cannot be written.
     """
 
@@ -124,6 +129,7 @@ class Trainer:
         save: keras.Model | None = None,
         description: Mapping[str, Any] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        worker_timeout: float = 1800.0,
         verbose: int = 1,
     ) -> None:
         _check_arguments(config, loss)
@@ -152,17 +158,24 @@ class Trainer:
         self.progress = Progress(config.epochs, verbose if self.consensus.chief else 0)
         self.interruption = Interruption()
         self.run = RunDirectory(run_dir)
-        if self.consensus.chief:
-            self.run.open(
-                {
-                    "training": config.to_dict(),
-                    "steps_per_epoch": self.steps_per_epoch,
-                    "parameters": model.count_params(),
-                    **(description or {}),
-                },
-                describe_environment(self.strategy),
-                resume,
-            )
+        configuration = {
+            "training": config.to_dict(),
+            "steps_per_epoch": self.steps_per_epoch,
+            "parameters": model.count_params(),
+            **(description or {}),
+        }
+        agree(self.consensus, configuration)
+        environment = describe_environment(self.strategy)
+        chief_first(
+            self.consensus, lambda: self.run.open(configuration, environment, resume)
+        )
+        self.watchdog = Watchdog(
+            worker_timeout if self.consensus.workers > 1 else 0,
+            f"Nothing happened for {worker_timeout:g} seconds: another worker hangs or "
+            f"cannot be reached. Worker {self.consensus.index} of "
+            f"{self.consensus.workers} (from 0) ends. Start all of them again with "
+            "--resume (resume=True).",
+        )
         self.metrics = MetricsFile(self.run.path / "metrics.jsonl")
         averages = Averages(model, self.strategy) if config.ema_decay else None
         self.loop = Loop(
@@ -206,7 +219,7 @@ class Trainer:
             self.loop,
             validation,
             self.callbacks,
-            self.interruption.check if self.consensus.workers == 1 else lambda: None,
+            self._between_batches,
             precise,
             train_dataset,
             min(self.steps_per_epoch, math.ceil(config.precise_bn_images / size)),
@@ -224,7 +237,12 @@ class Trainer:
             TerminatedError: SIGTERM came; a checkpoint has been written.
             ValueError: The checkpoint belongs to another network.
             OSError: A file could not be written; the message names it.
+            LostWorkerError: Another worker died or stopped.
         """
+        with naming_lost_workers(self.consensus), self.watchdog:
+            return self._train()
+
+    def _train(self) -> TrainingResult:
         state = self.keeper.restore()
         written = self.consensus.chief and self.run.read_json("result.json") is not None
         if self.consensus.from_chief(written) and self._is_done(state):
@@ -264,6 +282,7 @@ class Trainer:
             callbacks=self.callbacks,
             interruption=self.interruption,
             log=self._log,
+            alive=self.watchdog.alive,
             save=self.keeper.save,
             checkpoint_is_due=self.keeper.is_due,
             blame=self._blame,
@@ -319,6 +338,12 @@ class Trainer:
         if self.consensus.chief:
             self.run.write_log(state.history)
         self.progress.end_epoch(row)
+
+    def _between_batches(self) -> None:
+        """While a model is judged."""
+        self.watchdog.alive()
+        if self.consensus.workers == 1:
+            self.interruption.check()
 
     def _is_done(self, state: RunState) -> bool:
         return state.stopped or state.epoch >= self.config.epochs
