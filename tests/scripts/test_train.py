@@ -143,7 +143,7 @@ def test_two_replicas_on_one_cpu(trained, tmp_path):
         (["--block=x", "--depth=3"], "Give either --model"),
         (["--run_dir="], "run_dir must be the folder"),
         (["--recipe=pycls"], "Did you mean pycls_100e"),
-        (["--num_gpus=99"], "num_gpus must be at most"),
+        (["--num_gpus=99"], "num_gpus must be from 0 to"),
         (["--dry_run", "--num_gpus=7"], "split evenly"),
         (["--run_dir=/proc/run"], "Error: Cannot write /proc/run"),
         ([*TINY, "--epochs=2"], "already holds a run"),
