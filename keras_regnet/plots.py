@@ -210,13 +210,56 @@ def plot_confusion_matrix(
     _save(figure, (), path, None)
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def plot_images(
+    rows: Mapping[str, Sequence[np.ndarray]],
+    path: str | os.PathLike[str],
+    title: str | None = None,
+) -> None:
+    """Draws rows of small images, each with its name.
+
+    Args:
+        rows: Names, and images of shape (height, width, 3) or (height, width, 1),
+            uint8; as many in each row.
+        path: The PNG to write; or a JPEG, if it is called so.
+        title: A heading, or None.
+
+    Raises:
+        ValueError: There is nothing to draw, or the rows are not equally long.
+        ImportError: matplotlib is missing.
+    """
+    lengths = {name: len(images) for name, images in rows.items()}
+    if len(set(lengths.values())) != 1 or not min(lengths.values()):
+        raise ValueError(
+            "`rows` must have images, as many in each row. "
+            f"Received: {lengths or rows!r}"
+        )
+    columns = next(iter(lengths.values()))
+    figure, axes = _figure(1.6 + 0.9 * columns, 0.92 * len(rows), columns, len(rows))
+    for (name, images), row in zip(rows.items(), np.atleast_2d(axes), strict=True):
+        for image, cell in zip(images, row, strict=True):
+            cell.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+            cell.set_axis_off()
+        row[0].text(
+            -0.06,
+            0.5,
+            name,
+            transform=row[0].transAxes,
+            ha="right",
+            va="center",
+            fontsize=8,
+        )
+    _save(figure, axes, path, title)
+
+
+def _figure(
+    width: float, height: float, columns: int = 1, rows: int = 1
+) -> tuple[Any, Any]:
     """A figure on the Agg canvas, and its axes."""
     figure_module = optional.require("matplotlib.figure", "plots")
     agg = optional.require("matplotlib.backends.backend_agg", "plots")
     figure = figure_module.Figure(figsize=(width, height), layout="constrained")
     agg.FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots(rows, columns)
 
 
 def _save(figure: Any, axes: Any, path: str | os.PathLike[str], title: Any) -> None:
@@ -224,8 +267,9 @@ def _save(figure: Any, axes: Any, path: str | os.PathLike[str], title: Any) -> N
         each.spines[["top", "right"]].set_visible(False)
     if title:
         figure.suptitle(title, fontsize=12)
+    photographs = os.fspath(path).lower().endswith((".jpg", ".jpeg"))
     with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=130, format="png")
+        figure.savefig(temporary, dpi=130, format="jpeg" if photographs else "png")
 
 
 def _column(history: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:

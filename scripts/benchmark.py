@@ -57,6 +57,11 @@ flags.DEFINE_string(
     "compile, torchvision, onnxruntime, comma separated.",
 )
 flags.DEFINE_integer("images", 2048, "Files of the input case.", lower_bound=1)
+flags.DEFINE_list(
+    "policies",
+    ["none", "randaugment", "trivialaugment"],
+    "Augmentation policies of the input case, comma separated.",
+)
 flags.DEFINE_float(
     "memory_limit",
     None,
@@ -96,6 +101,7 @@ def main(argv: list[str]) -> None:
                 jit_compile=FLAGS.jit_compile,
                 stock_layers=FLAGS.stock_layers,
                 images=FLAGS.images,
+                policies=FLAGS.policies,
                 memory_limit=FLAGS.memory_limit,
                 seconds_limit=FLAGS.seconds_limit,
             )

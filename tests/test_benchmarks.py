@@ -205,10 +205,10 @@ def test_the_other_cases_run_beside_their_peers(tmp_path):
     cases = ["input", "build", "memory", "growth"]
     (done,) = run_script("benchmark.py", [[*cases, *asked]], tmp_path)
     assert done.returncode == 0, done.stderr
-    kinds = ["input"] * 2 + ["build"] * 3 + ["memory", "memory before", "growth"]
+    kinds = ["input"] * 4 + ["build"] * 3 + ["memory", "memory before", "growth"]
     results = check_report(path, kinds)
-    assert all("torchvision" in result["peers"] for result in results[:2])
-    assert all("eager torch" in result["peers"] for result in results[2:])
+    assert all("torchvision" in result["peers"] for result in results[:4])
+    assert all("eager torch" in result["peers"] for result in results[4:])
     layouts = {"timm, contiguous", "timm, channels_last"}
     assert set(results[-1]["values"]) == {"keras_regnet, fit", *layouts}
     assert (pictured / "ratios.png").is_file()

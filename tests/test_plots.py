@@ -139,3 +139,24 @@ assert path.exists() and "matplotlib.figure" in sys.modules
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_rows_of_images(tmp_path, channels):
+    random = np.random.default_rng(0)
+    shape = (3, 40, 40, channels)
+    rows = {
+        name: list(random.integers(0, 256, shape).astype(np.uint8))
+        for name in ("as it is", "turned", "erased", "mixed", "cut")
+    }
+    plots.plot_images(rows, tmp_path / "rows.png")
+    check_picture(tmp_path / "rows.png")
+    plots.plot_images({"alone": rows["cut"][:1]}, tmp_path / "rows.jpg", title="one")
+    assert (tmp_path / "rows.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+
+
+@pytest.mark.parametrize("rows", [{}, {"a": []}, {"a": [1, 2], "b": [3]}])
+def test_rows_must_be_equally_long(tmp_path, rows):
+    with pytest.raises(ValueError, match=r"as many in each row.*Received: "):
+        plots.plot_images(rows, tmp_path / "rows.png")
+    assert not list(tmp_path.iterdir())

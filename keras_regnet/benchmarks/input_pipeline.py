@@ -15,6 +15,9 @@ from keras_regnet.benchmarks.comparison import Comparison
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HERE = "keras_regnet.benchmarks.input_pipeline"
 
+POLICIES = ("none", "randaugment", "trivialaugment")
+"""The policies that both sides know, with the same tables and interpolation."""
+
 
 def input_pipeline(
     rounds: int,
@@ -25,13 +28,14 @@ def input_pipeline(
     batch_size: int = 32,
     images: int = 2048,
     workers: int = 2,
+    policies: Sequence[str] = POLICIES,
 ) -> list[Comparison]:
     """Seconds to read, decode, crop and normalise an epoch of made-up photographs.
 
-    Training is a random-resized-crop and a flip, evaluation the centre of the resized
-    image. Files are in the page cache. torch's side runs in a process of its own,
-    since its workers are forks; the epoch's start is counted, the making of dataset
-    and loader is not.
+    Training is a random-resized-crop and a flip, and where a policy is named its
+    operations on the crop; evaluation the centre of the resized image. Files are in
+    the page cache. torch's side runs in a process of its own, since its workers are
+    forks; the epoch's start is counted, the making of dataset and loader is not.
 
     Args:
         rounds: How often the cases alternate.
@@ -41,9 +45,10 @@ def input_pipeline(
         batch_size: Images in a batch.
         images: Files, each read once an epoch.
         workers: Processes of the DataLoader; tf.data takes as many threads as it likes.
+        policies: Some of `POLICIES`, each a training of its own.
 
     Returns:
-        Training and evaluation.
+        Training with each policy, and evaluation.
     """
     from keras_regnet.benchmarks.photographs import write_photographs
 
@@ -56,24 +61,21 @@ def input_pipeline(
             "image_size": image_size,
             "batch_size": batch_size,
         }
-        for part in ("training", "evaluation"):
+        parts = [("training", policy) for policy in policies]
+        for part, policy in (*parts, ("evaluation", "none")):
+            case = {**arguments, "training": part == "training", "policy": policy}
             theirs = fresh_process.serve(
-                f"{_HERE}:torch_epoch",
-                {**arguments, "training": part == "training", "workers": workers},
-                lean=True,
+                f"{_HERE}:torch_epoch", {**case, "workers": workers}, lean=True
             )
             name = f"torchvision, {workers} workers"
-            builders = {
-                "keras_regnet": functools.partial(
-                    _our_epoch, training=part == "training", **arguments
-                )
-            }
+            builders = {"keras_regnet": functools.partial(_our_epoch, **case)}
+            what = part if policy == "none" else f"{part} with {policy}"
             with theirs if "torchvision" in peers else contextlib.nullcontext() as ask:
                 if ask:
                     builders[name] = lambda ask=ask: ask
                 comparisons.append(
                     alternate(
-                        f"input for {part}, {image_size}x{image_size}, "
+                        f"input for {what}, {image_size}x{image_size}, "
                         f"batch {batch_size}",
                         builders,
                         {"torchvision": [name]},
@@ -82,6 +84,7 @@ def input_pipeline(
                         setting={
                             "kind": "input",
                             "part": part,
+                            "policy": policy,
                             "image_size": image_size,
                             "batch_size": batch_size,
                             "images": images,
@@ -92,7 +95,9 @@ def input_pipeline(
     return comparisons
 
 
-def _our_epoch(folder: str, image_size: int, batch_size: int, training: bool) -> Case:
+def _our_epoch(
+    folder: str, image_size: int, batch_size: int, training: bool, policy: str
+) -> Case:
     """Epochs of our pipeline, each another one."""
     from keras_regnet import data
 
@@ -103,6 +108,7 @@ def _our_epoch(folder: str, image_size: int, batch_size: int, training: bool) ->
             batch_size=batch_size,
             augment="random_resized_crop",
             flip=True,
+            auto_augment=policy,
             normalize=True,
             mean=_MEAN,
             std=_STD,
@@ -121,7 +127,12 @@ def _our_epoch(folder: str, image_size: int, batch_size: int, training: bool) ->
 
 
 def torch_epoch(
-    folder: str, image_size: int, batch_size: int, training: bool, workers: int
+    folder: str,
+    image_size: int,
+    batch_size: int,
+    training: bool,
+    policy: str,
+    workers: int,
 ) -> Case:
     """Epochs of torchvision's; for a process without TensorFlow."""
     from keras_regnet.benchmarks import peers
@@ -136,6 +147,9 @@ def torch_epoch(
         if training
         else [v2.Resize(round(image_size / 0.875)), v2.CenterCrop(image_size)]
     )
+    policies = {"randaugment": v2.RandAugment, "trivialaugment": v2.TrivialAugmentWide}
+    if policy in policies:
+        crop.append(policies[policy]())
     rest = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
     transform = v2.Compose([*crop, *rest, v2.Normalize(_MEAN, _STD)])
     loader = torch.utils.data.DataLoader(

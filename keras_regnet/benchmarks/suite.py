@@ -9,7 +9,7 @@ from keras_regnet.benchmarks.comparison import Comparison
 from keras_regnet.benchmarks.gpu import BATCH_SIZE, find_gpu, gpu
 from keras_regnet.benchmarks.growth import growth
 from keras_regnet.benchmarks.inference import inference
-from keras_regnet.benchmarks.input_pipeline import input_pipeline
+from keras_regnet.benchmarks.input_pipeline import POLICIES, input_pipeline
 from keras_regnet.benchmarks.memory import memory
 from keras_regnet.benchmarks.settings import Setting
 from keras_regnet.benchmarks.training_step import training_step
@@ -41,6 +41,7 @@ class Options:
         peers: Names of `peers.PEERS` to compare with.
         absent: Those that cannot be had, and why.
         images: Files of the input case.
+        policies: Of `input_pipeline.POLICIES`; for input.
         memory_limit: Of the growth case, in GB.
         seconds_limit: Of a step of the growth case.
     """
@@ -56,6 +57,7 @@ class Options:
     peers: Sequence[str] = ()
     absent: Mapping[str, str] = dataclasses.field(default_factory=dict)
     images: int = 2048
+    policies: Sequence[str] = POLICIES
     memory_limit: float | None = None
     seconds_limit: float = 30.0
 
@@ -120,6 +122,7 @@ def _input(options: Options) -> Iterator[Comparison]:
             image_size=options.image_size or 224,
             batch_size=batch,
             images=options.images,
+            policies=options.policies,
         )
 
 
@@ -212,10 +215,14 @@ def check(options: Options) -> Options:
     """The options with canonical names, checked before anything is measured.
 
     Raises:
-        ValueError: A network, a size or a precision is impossible.
+        ValueError: A network, a size, a precision or a policy is impossible.
     """
     if options.models:
         models = [canonical_name(name) for name in options.models]
         options = dataclasses.replace(options, models=models)
     options.settings()
+    if unknown := [name for name in options.policies if name not in POLICIES]:
+        raise ValueError(
+            f"The policies are {', '.join(POLICIES)}. Received: {unknown[0]}"
+        )
     return options

@@ -92,16 +92,7 @@ class Augmentation:
         if config.normalize:
             images = transforms.normalize(images, config.mean, config.std)
         if config.random_erasing:
-            shape = self.image_shape
-            boxes = drawn(draw_boxes, _BOXES, *shape[:2], config.random_erasing)
-            mean, std = self._replacement()
-            noisy = config.erasing_mode == "noise"
-            images = erase(
-                images,
-                boxes,
-                mean,
-                (lambda: drawn(draw_noise, _NOISE, shape, std)) if noisy else None,
-            )
+            images = self._erase(images, drawn)
         return tf.ensure_shape(images, (count, *self.image_shape))
 
     def _policy(self, height: int, width: int) -> Policy:
@@ -118,6 +109,14 @@ class Augmentation:
             interpolation=config.auto_augment_interpolation,
             fill=config.auto_augment_fill,
         )
+
+    def _erase(self, images: tf.Tensor, drawn: Callable[..., Any]) -> tf.Tensor:
+        config, shape = self.config, self.image_shape
+        boxes = drawn(draw_boxes, _BOXES, *shape[:2], config.random_erasing)
+        mean, std = self._replacement()
+        if config.erasing_mode == "zero":
+            return erase(images, boxes, mean)
+        return erase(images, boxes, mean, lambda: drawn(draw_noise, _NOISE, shape, std))
 
     def _replacement(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of what is written over an erased part.

@@ -15,6 +15,7 @@ from keras_regnet.data.spaces import (
 
 INTERPOLATIONS = ("nearest", "bilinear")
 ERASING_MODES = ("zero", "noise")
+LEAST_ALPHA = 0.01  # below, the shares of mixup and CutMix are 0 or 1
 AUGMENTATIONS = ("auto", "none", "pad_crop", "pad_crop_flip", "random_resized_crop")
 
 # A mirrored 2 is not a 2: data sets whose classes do not survive a mirror.
@@ -95,8 +96,9 @@ class DataConfig:
         erasing_mode: `"zero"`: with the mean, which is 0 once the image is normalised.
             `"noise"`: with normal noise, of standard deviation 1 once it is. (Of
             `mean` and `std` where they are given, otherwise of ImageNet.)
-        mixup_alpha: Of the beta distribution from which mixup's share is drawn; 0 is
-            off. With mixup or CutMix the labels are shares of all classes.
+        mixup_alpha: Of the beta distribution from which mixup's share is drawn, once
+            for a batch; 0 is off. With mixup or CutMix the labels are shares of all
+            classes.
         cutmix_alpha: Likewise for CutMix. Where both are on, half of the batches are
             for each.
         mix_probability: That a batch is mixed at all.
@@ -195,6 +197,13 @@ class DataConfig:
             value = getattr(self, key)
             if len(value) != 2 or not 0 < value[0] <= value[1] <= most:
                 raise _wrong(key, "two numbers, 0 < least <= greatest", value)
+        for key in ("mixup_alpha", "cutmix_alpha"):
+            if 0 < getattr(self, key) < LEAST_ALPHA:
+                raise _wrong(key, f"0 or at least {LEAST_ALPHA}", getattr(self, key))
+        if self.mixed and self.batch_size < 2:
+            raise _wrong(
+                "batch_size", "at least 2 with mixup or CutMix", self.batch_size
+            )
         if self.cache not in (True, False, "auto"):
             raise _wrong("cache", 'True, False or "auto"', self.cache)
         if self.normalize and (self.mean is None or self.std is None):

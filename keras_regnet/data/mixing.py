@@ -6,7 +6,7 @@ One share for a batch, as in torchvision's recipes and, by default, timm's.
 import numpy as np
 import tensorflow as tf
 
-from keras_regnet.data.config import DataConfig
+from keras_regnet.data.config import LEAST_ALPHA, DataConfig
 from keras_regnet.data.erasing import box_mask
 from keras_regnet.data.transforms import GENERATOR, fold, stream
 
@@ -109,11 +109,10 @@ def draw_mixing(
     draws = tf.random.stateless_uniform((4,), seed, alg=GENERATOR)
     cut = draws[0] < (0.5 if mixup_alpha else 1.0) if cutmix_alpha else draws[0] < 0.0
     alpha = tf.where(cut, tf.constant(cutmix_alpha), tf.constant(mixup_alpha))
-    # In float64, since float32 draws for a small alpha may both be 0.
-    alpha = tf.cast(tf.maximum(alpha, 1e-6), tf.float64)
+    # In float64, where two draws for a small alpha do not both end at the least number.
+    alpha = tf.cast(tf.maximum(alpha, LEAST_ALPHA), tf.float64)
     gammas = tf.random.stateless_gamma((2,), stream(seed, 1), alpha, dtype=tf.float64)
-    share = tf.math.divide_no_nan(gammas[0], tf.reduce_sum(gammas))
-    share = tf.cast(share, tf.float32)
+    share = tf.cast(gammas[0] / tf.reduce_sum(gammas), tf.float32)
     share = tf.where(draws[1] < probability, share, 1.0)
     return cut, share, draws[2:]
 

@@ -253,6 +253,11 @@ def load(config: DataConfig) -> Data:
                 f"{key} must have {source.channels} values, one for each channel. "
                 f"Received: {value}"
             )
+    if config.pca_lighting and source.channels != 3:
+        raise ValueError(
+            "pca_lighting is noise in red, green and blue: it must be 0 for images of "
+            f"{source.channels} channel(s). Received: {config.pca_lighting}"
+        )
     small = source.size is not None
     augment = config.augment
     if augment == "auto":

@@ -1,5 +1,7 @@
 """The flags of scripts/train.py in the order of its help; those that are no field."""
 
+from keras_regnet.training.strategies import ALL_REDUCES, STRATEGIES
+
 GROUPS = {
     "What to run": (
         "recipe",
@@ -153,9 +155,9 @@ OF_THE_PROGRAM = {
     "self_check": (
         bool,
         False,
-        "Compare one device with all those of --strategy for about a minute: sums, "
-        "losses, batch statistics, updates and images per second. Exit code 1 where "
-        "something is wrong.",
+        "Compare one device with all those of --strategy for about a minute, and "
+        "stop: sums, losses, batch statistics, updates, images per second. Exit code 1 "
+        "where something is wrong.",
     ),
     "model": (
         str,
@@ -203,25 +205,26 @@ OF_THE_PROGRAM = {
         "Of the first weights, the order and the augmentation of images.",
     ),
     "strategy": (
-        ("auto", "single", "mirrored", "multi_worker", "slurm"),
+        STRATEGIES,
         "auto",
-        "single: one device. mirrored: all GPUs of this machine, or all logical CPU "
-        "devices. multi_worker: the workers named by the environment variable "
-        "TF_CONFIG, with all their GPUs. slurm: the tasks that srun started, likewise. "
-        "auto: multi_worker where TF_CONFIG names several, mirrored where several GPUs "
-        "are visible, otherwise single.",
+        "single: one device. mirrored: all GPUs, or all logical CPU devices. "
+        "multi_worker: the workers that the environment variable TF_CONFIG lists, each "
+        "with all its GPUs. slurm: the tasks that srun started, likewise. auto: "
+        "multi_worker where TF_CONFIG lists several, mirrored where several GPUs are "
+        "visible, otherwise single.",
     ),
     "num_gpus": (
         int,
         None,
-        "How many of its GPUs a worker uses; by default all, 0 for none. In a dry run: "
-        "how many there will be, over all machines.",
+        "Use the first so many GPUs of each worker. By default all. In a dry run: how "
+        "many there will be, over all machines.",
     ),
     "all_reduce": (
-        ("auto", "nccl", "hierarchical_copy", "reduction_to_one_device", "ring"),
+        ALL_REDUCES,
         "auto",
-        "How sums over devices are computed. hierarchical_copy and "
-        "reduction_to_one_device: on one machine; ring: over several.",
+        "How gradients are added up over devices: nccl (GPUs), hierarchical_copy or "
+        "reduction_to_one_device (one process), ring (several workers). auto: "
+        "TensorFlow's choice.",
     ),
     "memory_growth": (
         bool,
@@ -231,8 +234,8 @@ OF_THE_PROGRAM = {
     "worker_timeout": (
         float,
         1800.0,
-        "With several workers: how many seconds to wait for the others to come, and "
-        "for anything to happen, before giving up with exit code 4; 0 waits for ever.",
+        "How many seconds to wait for other workers to come, and later for anything to "
+        "happen, before giving up with exit code 4. 0: without end.",
     ),
     "logical_cpu_devices": (
         int,

@@ -5,18 +5,19 @@ import errno
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from keras_regnet.files import write_text
 
-# What may change while a run goes on: where the data are, and when files are written.
+# Where the data are, and what the configuration is called.
+OF_EACH_MACHINE = ("data.data_dir", "data.download", "recipe")
+
+# What may change while a run goes on: that, and when files are written.
 _MAY_DIFFER = (
-    "data.data_dir",
-    "data.download",
-    "recipe",
+    *OF_EACH_MACHINE,
     "training.checkpoint_every_epochs",
     "training.checkpoint_every_minutes",
     "training.checkpoint_every_steps",
@@ -145,6 +146,7 @@ def differing(
     name: str = "",
     absent: str = "(none)",
     words: tuple[str, str] = ("before", "now"),
+    may_differ: Collection[str] = _MAY_DIFFER,
 ) -> list[str]:
     """Lists where two nested JSON values differ, as `a.b: 1 before, 2 now`."""
     if isinstance(before, dict) and isinstance(now, dict):
@@ -155,8 +157,9 @@ def differing(
                 now.get(key, absent),
                 f"{name}.{key}" if name else key,
                 words=words,
+                may_differ=may_differ,
             )
         return found
-    if before == now or name in _MAY_DIFFER:
+    if before == now or name in may_differ:
         return []
     return [f"{name}: {before!r} {words[0]}, {now!r} {words[1]}"]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_regnet.plots import plot_learning_rate
 from keras_regnet.training import job, strategies
+from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.data_facts import describe_data
 from keras_regnet.training.dry_run import dry_run, format_dry_run
 from keras_regnet.training.flags import run_config
@@ -32,19 +33,28 @@ def train(values: Any) -> None:
     elif values.dry_run:
         _print_dry_run(values, config)
     elif values.self_check:
-        _check(values)
+        _self_check(values)
     else:
         _train(values, config)
 
 
-def _check(values: Any) -> None:
-    report = self_check(_strategy(values))
-    print(report)
-    if not report.ok:
-        raise SystemExit(1)
+def _print_dry_run(values: Any, config: RunConfig) -> None:
+    if values.logical_cpu_devices != 1:
+        strategies.split_cpu(values.logical_cpu_devices)
+    devices = values.num_gpus
+    if devices is None:
+        devices = strategies.make_strategy(values.strategy).num_replicas_in_sync
+    run = dry_run(config, describe_data(config.data), devices)
+    print(format_dry_run(run))
+    if values.run_dir:
+        path = Path(values.run_dir) / "learning_rate.png"
+        with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            plot_learning_rate(run.learning_rates, path, title=config.recipe)
+        print(f"\nThe learning rate is drawn in {path}")
 
 
-def _strategy(values: Any) -> tf.distribute.Strategy:
+def _make_strategy(values: Any) -> tf.distribute.Strategy:
     if values.logical_cpu_devices != 1:
         strategies.split_cpu(values.logical_cpu_devices)
     if values.memory_growth:
@@ -57,18 +67,13 @@ def _strategy(values: Any) -> tf.distribute.Strategy:
     )
 
 
-def _print_dry_run(values: Any, config: RunConfig) -> None:
-    devices = values.num_gpus
-    if devices is None:
-        devices = _strategy(values).num_replicas_in_sync
-    run = dry_run(config, describe_data(config.data), devices)
-    print(format_dry_run(run))
-    if values.run_dir:
-        path = Path(values.run_dir) / "learning_rate.png"
-        with naming(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            plot_learning_rate(run.learning_rates, path, title=config.recipe)
-        print(f"\nThe learning rate is drawn in {path}")
+def _self_check(values: Any) -> None:
+    strategy = _make_strategy(values)
+    report = self_check(strategy)
+    if Consensus(strategy).chief or not report.ok:
+        print(report)
+    if not report.ok:
+        raise SystemExit(1)
 
 
 def _train(values: Any, config: RunConfig) -> None:
@@ -79,21 +84,22 @@ def _train(values: Any, config: RunConfig) -> None:
         )
     if values.deterministic:
         tf.config.experimental.enable_op_determinism()
+    strategy = _make_strategy(values)
     result = job.train_network(
         config.model,
         config.data,
         config.training,
         values.run_dir,
-        strategy=_strategy(values),
+        strategy=strategy,
         classes=values.classes,
         seed=config.data.seed,
         resume=values.resume,
-        worker_timeout=values.worker_timeout,
         recipe=config.recipe,
         recipe_fields=recipe_fields(config),
+        worker_timeout=values.worker_timeout,
         verbose=values.verbose,
     )
-    if values.verbose:
+    if values.verbose and Consensus(strategy).chief:
         final = result.final
         print(
             f"Validation accuracy {final['validation_accuracy']:.4f} and loss "

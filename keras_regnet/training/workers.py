@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.rendezvous import LostWorkerError
-from keras_regnet.training.run_directory import differing
+from keras_regnet.training.run_directory import OF_EACH_MACHINE, differing
 
 # What TensorFlow raises when another worker died or gave up.
 _LOST = (
@@ -32,7 +32,10 @@ def agree(consensus: Consensus, configuration: Mapping[str, Any]) -> None:
     first, *others = consensus.from_all(configuration)
     found: dict[str, list[str]] = {}
     for index, other in enumerate(others, start=1):
-        for difference in differing(first, other, words=("on worker 0", "on worker")):
+        words = ("on worker 0", "on worker")
+        for difference in differing(
+            first, other, words=words, may_differ=OF_EACH_MACHINE
+        ):
             found.setdefault(difference, []).append(str(index))
     if found:
         raise ValueError(
