@@ -1,6 +1,18 @@
 """Images and labels, from a name to the batches of any epoch, with tf.data."""
 
 from keras_regnet.data.config import AUGMENTATIONS, DataConfig
-from keras_regnet.data.pipeline import Data, load
+from keras_regnet.data.description import DataDescription, describe
+from keras_regnet.data.loading import load
+from keras_regnet.data.pipeline import Data
+from keras_regnet.data.problems import DamagedImageError, Problems
 
-__all__ = ["AUGMENTATIONS", "Data", "DataConfig", "load"]
+__all__ = [
+    "AUGMENTATIONS",
+    "DamagedImageError",
+    "Data",
+    "DataConfig",
+    "DataDescription",
+    "Problems",
+    "describe",
+    "load",
+]

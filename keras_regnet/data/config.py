@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +57,9 @@ class DataConfig:
 
     Attributes:
         name: `"digits"` (embedded, needs no download), a TFDS name such as
-            `"fashion_mnist"` or `"imagenet_resized/32x32"`, or an image folder as
-            `"folder:/path"` or as a path with a slash in it.
+            `"fashion_mnist"` or `"imagenet_resized/32x32"`, an image folder as
+            `"folder:/path"` or as a path with a slash in it, or a folder of TFRecords
+            in ImageNet's customary layout as `"tfrecord:/path"`.
         data_dir: Where TFDS keeps its data sets (default: TFDS's own place, or the
             environment variable TFDS_DATA_DIR), or, with the name `"folder"`, the
             root of the image folder.
@@ -111,7 +113,7 @@ class DataConfig:
         std: Per channel, in units of 0..1. Needed when `normalize` is set.
         cache: Whether small images are decoded once and kept in memory. `"auto"`:
             where they take at most 1 GiB.
-        shuffle_buffer: Images in the shuffle buffer of TFDS data that is streamed.
+        shuffle_buffer: Images in the shuffle buffer of records that are streamed.
             In-memory data and image folders are always shuffled completely.
         seed: Determines order and augmentation, together with the epoch.
         validation_fraction: Share of each class that is held out where the data set
@@ -121,6 +123,12 @@ class DataConfig:
         download: Whether TFDS may download and prepare what is not on the disk.
         evaluation_size: Height and width of evaluation images. None: as training
             images. Many recipes train with smaller ones.
+        first_label: The label of the first class in TFRecords: 1 in ImageNet's
+            customary layout, or 0. None: what the labels say.
+        strict: Whether an image that cannot be used is an error. Otherwise it is left
+            out, or in training replaced, with a warning when it is first met.
+        data_service: `"grpc://host:port"` of the dispatcher of a tf.data service whose
+            workers make the training batches; they must see the same files.
     """
 
     name: str = "digits"
@@ -159,6 +167,9 @@ class DataConfig:
     split_seed: int = 0
     download: bool = False
     evaluation_size: int | None = None
+    first_label: int | None = None
+    strict: bool = False
+    data_service: str | None = None
 
     def __post_init__(self) -> None:
         """Checks every field by itself.
@@ -212,6 +223,11 @@ class DataConfig:
             )
         if self.std is not None and min(self.std, default=0.0) <= 0:
             raise _wrong("std", "numbers above 0", self.std)
+        if self.first_label is not None and not _whole(self.first_label, 0):
+            raise _wrong("first_label", "None or at least 0", self.first_label)
+        service = self.data_service
+        if service is not None and not re.fullmatch(r"grpc://[^/\s]+:\d+", service):
+            raise _wrong("data_service", '"grpc://host:port"', service)
 
     def _greatest(self) -> dict[str, float]:
         """The largest value of the numbers that start at 0."""

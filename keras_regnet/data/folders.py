@@ -3,40 +3,41 @@
 import hashlib
 import logging
 import os
-import struct
-import time
 import warnings
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import tensorflow as tf
-
 from keras_regnet.data.config import DataConfig
+from keras_regnet.data.problems import DamagedImageError, reason_for_file
 from keras_regnet.data.sources import Source
 from keras_regnet.data.splits import FileSplit
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 _VALIDATION_NAMES = ("val", "validation", "valid", "test")
-_MANY = 50_000  # files, from which on the check of all of them says how far it is
-_MOST_PIXELS = 2**27  # 11,585 x 11,585: more would take 400 MB for one image
+CHECKED = 50_000  # files, up to which all are decoded once before they are used
 
 _Classes = dict[str, list[str]]
 
 
-def folder(config: DataConfig, root: Path) -> Source:
+def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
     """An image folder: `root/train/<class>/*` and `root/val/<class>/*`, or without.
 
     The validation folder may also be called validation, valid or test. Where there is
     none, `config.validation_fraction` of each class is held out, by a hash of the
     files' names and `config.split_seed`: adding images moves none between the parts.
-    Every file is decoded once here, so that the sizes are exact and a damaged one is
-    known by name before the first step.
+    Up to `CHECKED` files are all decoded once here, so that the sizes are exact and a
+    damaged one is known by name before the first step.
+
+    Args:
+        config: The configuration.
+        root: The folder.
+        checked: False: no file is looked into.
 
     Raises:
         FileNotFoundError: There is no such folder.
         ValueError: No classes, one class, a class without images, or other classes in
-            validation than in training.
+            validation than in training; or with `config.strict` a damaged image.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"The image folder is missing. Received: {root}")
@@ -57,7 +58,8 @@ def folder(config: DataConfig, root: Path) -> Source:
             f"Received: {root}"
         )
     parts = [part for part in (classes, held_out) if part is not None]
-    bad = check([path for part in parts for paths in part.values() for path in paths])
+    everything = [path for part in parts for paths in part.values() for path in paths]
+    bad = _check(everything, config) if checked else {}
     for part in parts:
         for name, paths in part.items():
             part[name] = [path for path in paths if path not in bad]
@@ -82,26 +84,16 @@ def folder(config: DataConfig, root: Path) -> Source:
 def check(paths: list[str]) -> dict[str, str]:
     """Decodes every file once, on all cores, and warns of each that fails.
 
-    JPEGs are decoded at an eighth of their size: all the data is read, so that a
-    truncated one is found, at about half the cost.
-
     Returns:
         The reason for each file that cannot be used, in the order of `paths`.
     """
     bad = {}
-    begin = time.monotonic()
-    many = len(paths) > _MANY
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        verdicts = threads.map(_verdict, paths, chunksize=16)
-        for done, (path, verdict) in enumerate(zip(paths, verdicts, strict=True), 1):
-            if verdict:
-                bad[path] = verdict
-                warnings.warn(f"Skipped an image: {path}: {verdict}", stacklevel=3)
-            if many and done % 10_000 == 0:
-                rest = (time.monotonic() - begin) / done * (len(paths) - done)
-                logging.getLogger("keras_regnet").warning(
-                    "Checked %d of %d images, %.0f s to go", done, len(paths), rest
-                )
+        reasons = threads.map(reason_for_file, paths, chunksize=16)
+        for path, reason in zip(paths, reasons, strict=True):
+            if reason:
+                bad[path] = reason
+                warnings.warn(f"Skipped an image: {path}: {reason}", stacklevel=3)
     if bad:
         warnings.warn(
             f"{len(bad)} of {len(paths)} images were skipped because they cannot be "
@@ -111,32 +103,24 @@ def check(paths: list[str]) -> dict[str, str]:
     return bad
 
 
-def _verdict(path: str) -> str:
-    """Why a file cannot be used; empty where it can."""
-    try:
-        encoded = Path(path).read_bytes()
-        if not encoded:
-            return "the file is empty"
-        with tf.device("/CPU:0"):
-            if encoded[:3] == b"\xff\xd8\xff":
-                height, width = tf.image.extract_jpeg_shape(encoded).numpy()[:2]
-                if height * width <= _MOST_PIXELS:
-                    tf.io.decode_jpeg(encoded, channels=3, ratio=8)
-                    return ""
-            else:
-                height, width = 1, 1
-                if encoded[:4] == b"\x89PNG" and len(encoded) > 24:
-                    width, height = struct.unpack(">II", encoded[16:24])
-                if height * width <= _MOST_PIXELS:
-                    tf.io.decode_image(encoded, 3, expand_animations=False)
-                    return ""
-        return f"{width} x {height} pixels are too many (at most {_MOST_PIXELS})"
-    except OSError as error:
-        return error.strerror or str(error)
-    except tf.errors.OpError as error:
-        # TensorFlow puts "{{function_node ...}} " before its reason and the op after.
-        reason = (error.message or "").rpartition("}} ")[2].partition(" [Op:")[0]
-        return reason.strip() or type(error).__name__
+def _check(paths: list[str], config: DataConfig) -> dict[str, str]:
+    """As `check`, unless there are too many; with `config.strict` one is an error."""
+    if len(paths) > CHECKED:
+        logging.getLogger("keras_regnet").warning(
+            "The %d images are more than %d, so that they are not checked beforehand. "
+            "Those that cannot be used are told when they are met",
+            len(paths),
+            CHECKED,
+        )
+        return {}
+    bad = check(paths)
+    if bad and config.strict:
+        path, reason = next(iter(bad.items()))
+        raise DamagedImageError(
+            f"{len(bad)} of {len(paths)} images cannot be used, and none may be left "
+            f"out; the first: {reason}. Received: {path}"
+        )
+    return bad
 
 
 def _classes(root: Path) -> _Classes:

@@ -3,69 +3,73 @@
 One share for a batch, as in torchvision's recipes and, by default, timm's.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data.config import LEAST_ALPHA, DataConfig
 from keras_regnet.data.erasing import box_mask
-from keras_regnet.data.transforms import GENERATOR, fold, stream
+from keras_regnet.data.rows import RowFunction
+from keras_regnet.data.transforms import GENERATOR, stream
+
+Mixer = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 _STREAM = 1_000_003  # away from those of the augmentation of the same batch
 
 
-def batch_and_mix(
-    dataset: tf.data.Dataset,
-    config: DataConfig,
-    classes: int,
-    seed: np.ndarray,
-    start_step: int,
-) -> tf.data.Dataset:
-    """Makes batches of single images, and mixes batches where that is asked for.
+def mixer(config: DataConfig, classes: int, count: int) -> Mixer:
+    """Makes the function that mixes batches, where that is asked for.
 
     Args:
-        dataset: Batches of (float32 images, int32 labels) of one size, or single ones.
-        config: The configuration; the size of the batches is its `batch_size`.
+        config: The configuration.
         classes: The number of classes.
-        seed: int32 `(2,)`, of the epoch.
-        start_step: The number of the first batch.
+        count: Images in a batch, or in a worker's part of it: then whole blocks of
+            twice `config.repeated_augmentation`.
 
     Returns:
-        Batches of (images, labels); the labels are shares, float32
-        `(batch_size, classes)`, if `config.mixed`.
+        A function of the batch's int32 seed `(2,)`, the float32 images and the int32
+        labels, to images and labels. The labels are shares, float32
+        `(count, classes)`, if `config.mixed`, and else what they were.
     """
-    single = dataset.element_spec[1].shape.rank == 0
-    size = config.batch_size
     if not config.mixed:
-        return dataset.batch(size, drop_remainder=True) if single else dataset
-    # Large images are mixed block by block, which is several times faster than a
-    # batch at once: a block stays in the processor's cache.
+        return lambda seed, images, labels: (images, labels)
+    # Mixed block by block, which is several times faster than a batch at once where
+    # images are large: a block stays in the processor's cache.
     distance = config.repeated_augmentation
-    block = size if not single or size % (2 * distance) else 2 * distance
-    blocks = size // block
+    block = count if count % (2 * distance) else 2 * distance
     partner = partners(block, distance)
-    if single:
-        dataset = dataset.batch(block, drop_remainder=True)
 
-    def mixed(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple:
+    def mixed(seed: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple:
         drawn = draw_mixing(
-            stream(fold(seed, number // blocks), _STREAM),
+            stream(seed, _STREAM),
             config.mixup_alpha,
             config.cutmix_alpha,
             config.mix_probability,
         )
-        images, labels = mix(*batch, drawn, partner, classes)
-        return tf.ensure_shape(images, (block, *images.shape[1:])), labels
+        shape = images.shape[1:]
+        one = RowFunction(
+            lambda images, labels, *drawn: mix(images, labels, drawn, partner, classes),
+            [
+                tf.TensorSpec((block, *shape), images.dtype),
+                tf.TensorSpec((block,), labels.dtype),
+                *(tf.TensorSpec(part.shape, part.dtype) for part in drawn),
+            ],
+        )
+        blocks = count // block
+        images, labels = one.map(
+            [
+                tf.reshape(images, (blocks, block, *shape)),
+                tf.reshape(labels, (blocks, block)),
+                *(tf.repeat(part[None], blocks, 0) for part in drawn),
+            ]
+        )
+        return (
+            tf.reshape(images, (count, *shape)),
+            tf.reshape(labels, (count, classes)),
+        )
 
-    dataset = dataset.enumerate(start_step * blocks).map(
-        mixed, num_parallel_calls=tf.data.AUTOTUNE
-    )
-    if blocks == 1:
-        return dataset
-
-    def joined(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return tuple(tf.reshape(part, (size, *part.shape[2:])) for part in parts)
-
-    return dataset.batch(blocks, drop_remainder=True).map(joined)
+    return mixed
 
 
 def partners(count: int, distance: int = 1) -> np.ndarray:

@@ -1,18 +1,22 @@
 """From a configuration to the batches of an epoch, with tf.data."""
 
+import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
 
-from keras_regnet.data import transforms
+from keras_regnet.data import guard, transforms
 from keras_regnet.data.augmentation import CROPS, Augmentation
 from keras_regnet.data.config import DataConfig
-from keras_regnet.data.folders import folder
-from keras_regnet.data.mixing import batch_and_mix
-from keras_regnet.data.sources import Source, digits, tfds
-from keras_regnet.data.splits import ArraySplit, FileSplit
+from keras_regnet.data.mixing import mixer
+from keras_regnet.data.portions import Portion
+from keras_regnet.data.problems import Problems
+from keras_regnet.data.rows import RowFunction
+from keras_regnet.data.service import in_order
+from keras_regnet.data.sources import Source
+from keras_regnet.data.splits import ArraySplit, FileSplit, Split
 
 _ORDER, _AUGMENTATION = 0, 1  # what the two random streams of an epoch are for
 
@@ -30,6 +34,8 @@ class Data:
         flip: Whether training images are mirrored at random.
         pad: Pixels of padding of a pad-crop.
         skipped: Files that were left out because they cannot be decoded.
+        problems: Names and number of what could not be read so far, `skipped` and what
+            was met in an epoch.
     """
 
     config: DataConfig
@@ -39,6 +45,7 @@ class Data:
     flip: bool
     pad: int
     skipped: tuple[str, ...] = field(repr=False)
+    problems: Problems = field(repr=False, compare=False)
     _source: Source = field(repr=False)
 
     @property
@@ -80,103 +87,208 @@ class Data:
         """How many files were left out because they cannot be decoded."""
         return len(self.skipped)
 
-    def train(self, epoch: int, start_step: int = 0) -> tf.data.Dataset:
+    def train(
+        self, epoch: int, start_step: int = 0, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
         """The training batches of an epoch.
 
         They depend on the configuration and `epoch` alone: not on the epochs before,
         on timing, or on the number of cores. The seed of a batch's (or, for large
         images, an image's) augmentation comes from its place in the epoch.
 
+        An image that cannot be used gives its place to the nearest good one before it
+        in the batch, and is told to `problems`.
+
         Args:
             epoch: From 0 on.
             start_step: Leaves out so many batches at the beginning, without working
-                for them; the rest is as it would have been.
+                for them (streamed records are read but not decoded); the rest is as it
+                would have been.
+            shard: (index, count) of a worker. Of images in memory or in files of their
+                own it gets the rows index * b to (index + 1) * b of each batch, where
+                b is `batch_size / count`: together the workers have the batches that
+                one would have. Of streamed records each worker reads its own part, so
+                that the order also depends on their count.
 
         Returns:
-            Batches of images, float32 `(batch_size, height, width, channels)`, and
-            labels, int32 `(batch_size,)`, or where images are mixed the shares of the
-            classes, float32 `(batch_size, classes)`; `steps_per_epoch - start_step`
-            of them.
+            Batches of images, float32 `(b, height, width, channels)`, and labels,
+            int32 `(b,)`, or where images are mixed the shares of the classes, float32
+            `(b, classes)`; `steps_per_epoch - start_step` of them for every worker.
 
         Raises:
-            ValueError: `epoch` or `start_step` is out of range.
+            ValueError: `epoch`, `start_step` or `shard` is out of range.
         """
+        portion = self._portion(epoch, start_step, shard)
+        words = np.random.SeedSequence((self.config.seed, epoch, _AUGMENTATION))
+        seed = words.generate_state(2).view(np.int32)
+        split, rows = self._source.train, portion.rows
+        order = (self.config.seed, epoch, _ORDER)
+        together = isinstance(split, FileSplit)
+        if isinstance(split, ArraySplit):
+            dataset = split.batches(order, portion)
+        else:
+            # All rows of a batch of files are at hand, to replace the bad ones with.
+            fields = split.fields(order, portion.whole if together else portion)
+            first = 0 if together else rows.start
+            dataset = guard.decode_batches(
+                fields,
+                self._row_functions["train"],
+                seed,
+                lambda step: step * portion.batch_size + first,
+                rows if together else None,
+            )
+        own = rows if together else slice(0, portion.size)
+        mix = mixer(self.config, self.num_classes, portion.size)
+
+        @guard.unconverted
+        def batch(first: tuple, second: tuple) -> tuple:
+            if isinstance(split, ArraySplit):
+                step, (images, labels), lost = first, second, ()
+            else:
+                (step, fields), found = first, second
+                images, labels, lost = guard.fill(*found, fields, own)
+            images = tf.ensure_shape(images, (portion.size, *images.shape[1:]))
+            labels = tf.ensure_shape(labels, (portion.size,))
+            drawn = transforms.fold(~seed, step)
+            if self._source.size is not None:
+                whole = rows.start, portion.batch_size
+                images = self._augmentation(images, drawn, *whole)
+            return step, *mix(drawn, images, labels), lost
+
+        dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        if portion.served:
+            dataset = in_order(dataset, self.config.data_service, portion)
+        steps = tf.data.experimental.assert_cardinality(portion.stop - portion.start)
+        return _options(self._told(dataset, split).apply(steps))
+
+    def validation(self, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        """Every validation image once, in a fixed order; the last batch may be short.
+
+        Images that cannot be used are left out and told to `problems`, so that other
+        batches may be short, too.
+
+        Args:
+            shard: (index, count) of a worker, which gets its rows of each batch, or of
+                streamed records its own part of them. All workers have the same number
+                of batches; where there are several, one may be empty.
+
+        Returns:
+            Batches of float32 images and int32 labels, as `train` gives.
+
+        Raises:
+            ValueError: `shard` is out of range.
+        """
+        split, size = self._source.validation, self.config.batch_size
+        index, count = shard
+        portion = Portion(size, 0, -(-split.size // size), index, count)
+        if isinstance(split, ArraySplit):
+            dataset = split.batches(None, portion)
+        else:
+            dataset = guard.decode_batches(
+                split.fields(None, portion),
+                self._row_functions["validation"],
+                np.zeros(2, np.int32),
+                lambda step: step,
+            )
+
+        @guard.unconverted
+        def batch(first: tuple, second: tuple) -> tuple:
+            if isinstance(split, ArraySplit):
+                step, (images, labels), lost = first, second, ()
+            else:
+                (step, fields), (kept, images, labels) = first, second
+                lost = guard.leave_out(kept, fields)
+            return step, self._complete(images), labels, lost
+
+        dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        dataset = self._told(dataset, split)
+        if not isinstance(split, ArraySplit) and portion.count == 1:
+            dataset = dataset.filter(lambda _, labels: tf.size(labels) > 0)
+        return _options(dataset)
+
+    def batch_names(self, epoch: int, step: int, workers: int = 1) -> tuple[str, ...]:
+        """The names of the images of a whole training batch, in its order.
+
+        Files have their paths, records their ids, images in memory their places. They
+        are found anew: of streamed records everything before them is read.
+
+        Args:
+            epoch: From 0 on.
+            step: The number of the batch in the epoch, from 0 on.
+            workers: How many workers there are.
+
+        Raises:
+            ValueError: There is no such batch.
+        """
+        portion = self._portion(epoch, step, (0, workers))
+        if step == portion.stop:
+            raise ValueError(f"Expected a step below {portion.stop}. Received: {step}")
+        split, order = self._source.train, (self.config.seed, epoch, _ORDER)
+        if isinstance(split, ArraySplit):
+            return split.names(order, portion.whole)
+        together = isinstance(split, FileSplit)
+        names: list[str] = []
+        for index in range(1 if together else workers):
+            part = dataclasses.replace(
+                portion.whole if together else portion, index=index, stop=step + 1
+            )
+            for _, fields in split.fields(order, part):
+                rows = zip(*(field.numpy().tolist() for field in fields), strict=True)
+                names += [split.name(*row) for row in rows]
+        return tuple(names)
+
+    def validation_names(self) -> tuple[str, ...] | None:
+        """The files of the validation images, in the order of `validation`.
+
+        Without those that could not be used so far. None where the images are not files
+        of their own.
+        """
+        split = self._source.validation
+        if not isinstance(split, FileSplit):
+            return None
+        bad = set(self.problems.names)
+        return tuple(path for path in split.paths if path not in bad)
+
+    def _portion(self, epoch: int, start_step: int, shard: tuple[int, int]) -> Portion:
+        """Checks what is asked of an epoch."""
         steps = self.steps_per_epoch
         if epoch < 0 or not 0 <= start_step <= steps:
             raise ValueError(
                 f"Expected epoch >= 0 and 0 <= start_step <= {steps}. "
                 f"Received: epoch={epoch}, start_step={start_step}"
             )
-        size = self.config.batch_size
-        order = (self.config.seed, epoch, _ORDER)
-        words = np.random.SeedSequence((self.config.seed, epoch, _AUGMENTATION))
-        seed = words.generate_state(2).view(np.int32)
-        split = self._source.train
-        repeats = self.config.repeated_augmentation
-        if isinstance(split, ArraySplit):
-            dataset = split.batches(order, size, start_step, steps, repeats)
-        else:
-            begin = start_step * size
-            dataset = split.encoded(order, begin, steps * size, repeats)
-            dataset = dataset.enumerate(begin).map(
-                lambda index, example: (
-                    self._decode_train(example[0], transforms.fold(seed, index)),
-                    example[1],
-                ),
-                num_parallel_calls=tf.data.AUTOTUNE,
-            )
-            if self._source.size is not None:
-                dataset = dataset.batch(size, drop_remainder=True)
-        if self._source.size is not None:
-            dataset = dataset.enumerate(start_step).map(
-                lambda step, batch: (
-                    self._augmentation(
-                        tf.ensure_shape(batch[0], (size, *batch[0].shape[1:])),
-                        transforms.fold(~seed, step),
-                    ),
-                    tf.ensure_shape(batch[1], (size,)),
-                ),
-                num_parallel_calls=tf.data.AUTOTUNE,
-            )
-        return _finish(
-            batch_and_mix(dataset, self.config, self.num_classes, ~seed, start_step)
+        config, (index, count) = self.config, shard
+        repeats = config.repeated_augmentation
+        served = bool(config.data_service) and start_step < steps
+        portion = Portion(
+            config.batch_size, start_step, steps, index, count, repeats, served
         )
-
-    def validation(self) -> tf.data.Dataset:
-        """Every validation image once, in a fixed order; the last batch may be short.
-
-        Returns:
-            Batches of float32 images and int32 labels, as `train` gives.
-        """
-        size = self.config.batch_size
-        split = self._source.validation
-        if isinstance(split, ArraySplit):
-            dataset = split.batches(None, size, 0, -(-split.size // size))
-        else:
-            dataset = (
-                split.encoded(None, 0, split.size)
-                .map(
-                    lambda encoded, label: (
-                        self._decode_whole(encoded, self.evaluation_shape[0]),
-                        label,
-                    ),
-                    num_parallel_calls=tf.data.AUTOTUNE,
-                )
-                .batch(size)
+        if config.mixed and count > 1 and portion.size % (2 * repeats):
+            raise ValueError(
+                "Mixing by several workers needs a multiple of twice "
+                f"repeated_augmentation={repeats} images on each. "
+                f"Received: batch_size={config.batch_size}, shard={shard}"
             )
-        dataset = dataset.map(
-            lambda images, labels: (self._complete(images), labels),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        return _finish(dataset)
+        return portion
 
-    def validation_names(self) -> tuple[str, ...] | None:
-        """The files of the validation images, in the order of `validation`.
+    def _told(self, dataset: tf.data.Dataset, split: Split) -> tf.data.Dataset:
+        """From (step, images, labels, what was lost) to what the user sees."""
+        if isinstance(split, ArraySplit):
+            return dataset.map(lambda _, images, labels, __: (images, labels))
+        return guard.tell(dataset, self.problems, split.name, split.reason)
 
-        None where the images are not files of their own.
-        """
-        split = self._source.validation
-        return split.paths if isinstance(split, FileSplit) else None
+    @cached_property
+    def _row_functions(self) -> dict[str, RowFunction]:
+        source = self._source
+        return {
+            "train": guard.row_function(source.train, self._decode_train),
+            "validation": guard.row_function(
+                source.validation,
+                lambda encoded, _: self._decode_whole(
+                    encoded, self.evaluation_shape[0]
+                ),
+            ),
+        }
 
     @property
     def _augmentation(self) -> Augmentation:
@@ -229,89 +341,7 @@ class Data:
         return tf.ensure_shape(images, (None, *self.evaluation_shape))
 
 
-def load(config: DataConfig) -> Data:
-    """Finds a data set and checks that it can serve `config`.
-
-    Image folders are read through once here; the images of TFDS data are decoded when
-    they are first used.
-
-    Raises:
-        ValueError: The data set is unknown or does not fit the configuration.
-        FileNotFoundError: It is not on this disk.
-        ImportError: scikit-learn or tensorflow-datasets is not installed.
-    """
-    source = _source(config)
-    if source.train.size < config.batch_size:
-        raise ValueError(
-            f"batch_size must be at most the {source.train.size} training images of "
-            f"{config.name!r}. Received: {config.batch_size}"
-        )
-    for key in ("mean", "std"):
-        value = getattr(config, key)
-        if config.normalize and len(value) != source.channels:
-            raise ValueError(
-                f"{key} must have {source.channels} values, one for each channel. "
-                f"Received: {value}"
-            )
-    if config.pca_lighting and source.channels != 3:
-        raise ValueError(
-            "pca_lighting is noise in red, green and blue: it must be 0 for images of "
-            f"{source.channels} channel(s). Received: {config.pca_lighting}"
-        )
-    small = source.size is not None
-    augment = config.augment
-    if augment == "auto":
-        enlarged = "pad_crop_flip" if config.mirrored else "pad_crop"
-        augment = enlarged if small else "random_resized_crop"
-    flip = config.flip
-    if flip is None:
-        flip = augment == "pad_crop_flip" or (
-            augment == "random_resized_crop" and config.mirrored
-        )
-    size = config.image_size
-    height, width = (size, size) if size else source.default_size
-    if augment == "random_resized_crop" and height != width:
-        raise ValueError(
-            "random_resized_crop gives square images: image_size must be given for "
-            f"this data set. Received: images of {height} x {width} pixels"
-        )
-    pad = config.pad
-    if pad is None:
-        pad = max(1, round((source.size[0] if small else height) / 8))
-    return Data(
-        config=config,
-        class_names=source.class_names,
-        image_shape=(height, width, source.channels),
-        augment=augment,
-        flip=flip,
-        pad=pad,
-        skipped=source.skipped,
-        _source=source,
-    )
-
-
-def _source(config: DataConfig) -> Source:
-    """Reads `config.name`: the embedded set, a folder, or else a TFDS name."""
-    kind, _, path = config.name.partition(":")
-    if config.name == "digits":
-        return digits(config)
-    if kind == "folder":
-        root = path or config.data_dir
-        if not root:
-            raise ValueError(
-                'An image folder needs its path: "folder:/path", or "folder" and '
-                f"data_dir. Received: name={config.name!r}, data_dir=None"
-            )
-        return folder(config, Path(root).expanduser())
-    # A slash alone may be TFDS's ("imagenet_resized/32x32"); a bare word is a name.
-    if config.name.startswith(("/", "./", "../", "~")) or (
-        "/" in config.name and Path(config.name).is_dir()
-    ):
-        return folder(config, Path(config.name).expanduser())
-    return tfds(config)
-
-
-def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def _options(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Fixes the order and how several workers share it, and prefetches.
 
     Without autotuning: a map then works on all cores, which is as fast (measured with

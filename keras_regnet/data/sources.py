@@ -1,6 +1,9 @@
-"""Where images come from: scikit-learn's digits and TFDS; `folders` has the third."""
+"""Where images come from: scikit-learn's digits and TFDS; others have own files."""
 
 import difflib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data.config import DataConfig
+from keras_regnet.data.problems import reason_for
 from keras_regnet.data.splits import ArraySplit, RecordSplit, Split
 from keras_regnet.optional import require
 
@@ -83,40 +87,56 @@ def tfds(config: DataConfig) -> Source:
         ValueError: TFDS does not know the name, or the features do not fit.
         FileNotFoundError: The data set is not prepared on this disk.
     """
-    tensorflow_datasets = require("tensorflow_datasets", "train")
-    builder = _builder(tensorflow_datasets, config)
-    image, label = _features(builder)  # before anything large is downloaded
-    _prepare(builder, config)
+    builder = find_builder(config)
+    image, label = features(builder)  # before anything large is downloaded
+    prepare(builder, config)
     height, width, channels = image.shape
-    small = None not in (height, width) and max(height, width) <= SMALL
-    train, validation = _parts(builder, config)
+    size = small_size(image)
+    sizes = {name: part.num_examples for name, part in builder.info.splits.items()}
 
-    def in_memory(part: str) -> bool:
+    def in_memory(count: int) -> bool:
         if config.cache == "auto":
-            numbers = builder.info.splits[part].num_examples
-            return numbers * height * width * channels <= _AUTO_CACHE_BYTES
+            return count * height * width * channels <= _AUTO_CACHE_BYTES
         return bool(config.cache)
 
-    def split(part: str) -> Split:
-        size = builder.info.splits[part].num_examples
-        if small and in_memory(part):
-            return ArraySplit(size, lambda: _decode_all(builder, part))
+    def split(name: str, first: int, last: int) -> Split:
+        count = last - first
+        if size and in_memory(count):
+            part = _slice(name, first, last, sizes)
+            return ArraySplit(count, lambda: _decode_all(builder, part), part)
         return RecordSplit(
-            size, config.shuffle_buffer, lambda seed: _open(builder, part, seed)
+            count,
+            config.shuffle_buffer,
+            (tf.string, tf.int32, tf.string),
+            open=lambda seed, start, stop: _open(
+                builder, _slice(name, first + start, first + stop, sizes), seed
+            ),
+            read=lambda encoded, label, _: (encoded, label),
+            name=lambda _, __, identity: identity.decode(),
+            reason=lambda encoded, *_: reason_for(encoded),
         )
 
+    train, validation = parts(config, sizes)
     return Source(
         class_names=tuple(label.names),
         channels=channels,
-        size=(height, width) if small else None,
-        default_size=(height, width) if small else (224, 224),
-        train=split(train),
-        validation=split(validation),
+        size=size,
+        default_size=size or (224, 224),
+        train=split(*train),
+        validation=split(*validation),
     )
 
 
-def _builder(tensorflow_datasets: Any, config: DataConfig) -> Any:
-    """The builder of `config.name`, or an error with the nearest names."""
+def small_size(image: Any) -> tuple[int, int] | None:
+    """Height and width of an Image feature if it is small and always the same."""
+    height, width = image.shape[:2]
+    small = None not in (height, width) and max(height, width) <= SMALL
+    return (height, width) if small else None
+
+
+def find_builder(config: DataConfig) -> Any:
+    """TFDS's builder of `config.name`, or an error with the nearest names."""
+    tensorflow_datasets = require("tensorflow_datasets", "train")
     name = config.name
     try:
         builder = tensorflow_datasets.builder(name, data_dir=config.data_dir)
@@ -135,7 +155,7 @@ def _builder(tensorflow_datasets: Any, config: DataConfig) -> Any:
     return builder
 
 
-def _prepare(builder: Any, config: DataConfig) -> None:
+def prepare(builder: Any, config: DataConfig) -> None:
     """Makes sure that the data is on the disk, or says how to get it there."""
     if builder.is_prepared():
         return
@@ -152,12 +172,12 @@ def _prepare(builder: Any, config: DataConfig) -> None:
     )
 
 
-def _features(builder: Any) -> tuple[Any, Any]:
+def features(builder: Any) -> tuple[Any, Any]:
     """The `image` and `label` features, checked."""
-    features = dict(builder.info.features.items())
+    known = dict(builder.info.features.items())
     kinds = require("tensorflow_datasets", "train").features
-    found = {key: type(value).__name__ for key, value in features.items()}
-    image, label = features.get("image"), features.get("label")
+    found = {key: type(value).__name__ for key, value in known.items()}
+    image, label = known.get("image"), known.get("label")
     if not isinstance(image, kinds.Image) or not isinstance(label, kinds.ClassLabel):
         raise ValueError(
             f"The data set {builder.name!r} does not fit. Expected the features "
@@ -171,20 +191,32 @@ def _features(builder: Any) -> tuple[Any, Any]:
     return image, label
 
 
-def _parts(builder: Any, config: DataConfig) -> tuple[str, str]:
-    """The names of the training and the validation part, as TFDS slices."""
-    splits = builder.info.splits
-    if "train" not in splits:
+def parts(
+    config: DataConfig, sizes: Mapping[str, int]
+) -> tuple[tuple[str, int, int], tuple[str, int, int]]:
+    """The training and the validation part: a name, the first image, the last + 1.
+
+    Args:
+        config: The configuration.
+        sizes: The number of images of each part that the data set has.
+    """
+    if "train" not in sizes:
         raise ValueError(
-            f'The data set {builder.name!r} has no "train" part. '
-            f"Received: {sorted(splits)}"
+            f'The data set {config.name!r} has no "train" part. '
+            f"Received: {sorted(sizes)}"
         )
+    total = sizes["train"]
     for name in ("validation", "test"):
-        if name in splits:
-            return "train", name
-    total = splits["train"].num_examples
+        if name in sizes:
+            return ("train", 0, total), (name, 0, sizes[name])
     at = total - max(1, round(total * config.validation_fraction))
-    return f"train[:{at}]", f"train[{at}:]"
+    return ("train", 0, at), ("train", at, total)
+
+
+def _slice(name: str, first: int, last: int, sizes: Mapping[str, int]) -> str:
+    """How TFDS writes a part."""
+    whole = (first, last) == (0, sizes[name])
+    return name if whole else f"{name}[{first}:{last}]"
 
 
 def _decode_all(builder: Any, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -194,19 +226,46 @@ def _decode_all(builder: Any, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _open(builder: Any, part: str, seed: int | None) -> tf.data.Dataset:
-    """Streams a part with its images still encoded, its files in the seed's order."""
+    """Streams (encoded image, label, id), the files of the part in the seed's order."""
     tensorflow_datasets = require("tensorflow_datasets", "train")
     options = tf.data.Options()
     options.deterministic = True
-    return builder.as_dataset(
-        split=part,
-        shuffle_files=seed is not None,
-        decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
-        read_config=tensorflow_datasets.ReadConfig(
-            options=options,
-            try_autocache=False,
-            shuffle_seed=seed,
-            shuffle_reshuffle_each_iteration=False,
-            skip_prefetch=True,
-        ),
+    reading = tensorflow_datasets.ReadConfig(
+        options=options,
+        try_autocache=False,
+        shuffle_seed=seed,
+        shuffle_reshuffle_each_iteration=False,
+        skip_prefetch=True,
+        add_tfds_id=True,
     )
+    # TFDS counts the ids with something that TensorFlow warns of.
+    with _without_warnings("CounterV2"):
+        dataset = builder.as_dataset(
+            split=part,
+            shuffle_files=seed is not None,
+            decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
+            read_config=reading,
+        )
+    return dataset.map(
+        lambda example: (
+            example["image"],
+            tf.cast(example["label"], tf.int32),
+            example["tfds_id"],
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+@contextmanager
+def _without_warnings(text: str) -> Iterator[None]:
+    """Keeps TensorFlow from logging what has `text` in it."""
+
+    def others(record: logging.LogRecord) -> bool:
+        return text not in record.getMessage()
+
+    logger = tf.get_logger()
+    logger.addFilter(others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(others)

@@ -1,16 +1,19 @@
-"""The two ways in which a part of a data set is held: decoded in memory, or encoded.
+"""The ways in which a part of a data set is held: decoded in memory, or encoded.
 
-An epoch's order is a pure function of its seed in both.
+An epoch's order is a pure function of its seed in all of them, and where each worker
+reads records of its own, of the number of workers.
 """
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from keras_regnet.data.portions import Portion
+from keras_regnet.data.problems import reason_for_file
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,12 @@ class ArraySplit:
         size: The number of images.
         load: Gives the images, uint8 `(size, height, width, channels)`, and the
             labels, int32 `(size,)`.
+        name: What the part is called.
     """
 
     size: int
     load: Callable[[], tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    name: str = "train"
 
     @cached_property
     def tensors(self) -> tuple[tf.Tensor, tf.Tensor]:
@@ -35,33 +40,29 @@ class ArraySplit:
             return tf.constant(images, tf.uint8), tf.constant(labels, tf.int32)
 
     def batches(
-        self,
-        order_seed: Sequence[int] | None,
-        batch_size: int,
-        start: int,
-        steps: int,
-        repeats: int = 1,
+        self, order_seed: Sequence[int] | None, portion: Portion
     ) -> tf.data.Dataset:
-        """Gives batches of (uint8 images, int32 labels).
+        """Gives (number of the batch, (uint8 images, int32 labels)).
 
         Args:
             order_seed: Determines the order; None keeps the stored one.
-            batch_size: Images in a batch; the last one may be short.
-            start: How many batches to leave out at the beginning.
-            steps: The number of the batch to stop before.
-            repeats: How many times each image comes in a row.
+            portion: Which batches and rows. The last batch may be short.
         """
         images, labels = self.tensors
-        order = order_of(self.size, order_seed, repeats)
-        order = order[start * batch_size : steps * batch_size]
-        return (
-            tf.data.Dataset.from_tensor_slices(order)
-            .batch(batch_size)
-            .map(
-                lambda rows: (tf.gather(images, rows), tf.gather(labels, rows)),
-                num_parallel_calls=tf.data.AUTOTUNE,
-            )
-        )
+        rows_of = _rows(self.size, order_seed, portion)
+
+        def batch(step: tf.Tensor) -> tuple:
+            rows = rows_of(step)
+            return step, (tf.gather(images, rows), tf.gather(labels, rows))
+
+        return portion.steps().map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def names(
+        self, order_seed: Sequence[int] | None, portion: Portion
+    ) -> tuple[str, ...]:
+        """The names of the images of the first batch: their places as stored."""
+        rows = _rows(self.size, order_seed, portion)(portion.start)
+        return tuple(f"{self.name}[{row}]" for row in rows.numpy())
 
 
 @dataclass(frozen=True)
@@ -81,74 +82,104 @@ class FileSplit:
         """The number of images."""
         return len(self.paths)
 
-    def encoded(
-        self,
-        order_seed: Sequence[int] | None,
-        start: int,
-        stop: int,
-        repeats: int = 1,
-    ) -> tf.data.Dataset:
-        """Gives (bytes, int32 label) for the images `start`..`stop` of the order.
+    @property
+    def types(self) -> tuple[tf.DType, ...]:
+        """Of what `read` takes."""
+        return tf.string, tf.int32
 
-        With `repeats` each image comes so many times in a row.
-        """
-        order = order_of(self.size, order_seed, repeats)[start:stop]
-        paths = np.asarray([os.fsencode(path) for path in self.paths], dtype=object)
-        labels = np.asarray(self.labels, np.int32)
-        return tf.data.Dataset.from_tensor_slices((paths[order], labels[order])).map(
-            lambda path, label: (tf.io.read_file(path), label),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+    @cached_property
+    def tensors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Paths and labels."""
+        paths = [os.fsencode(path) for path in self.paths]
+        with tf.init_scope(), tf.device("/CPU:0"):
+            return tf.constant(paths), tf.constant(self.labels, tf.int32)
+
+    def fields(
+        self, order_seed: Sequence[int] | None, portion: Portion
+    ) -> tf.data.Dataset:
+        """Gives (number of the batch, what `read` takes for each of its rows)."""
+        paths, labels = self.tensors
+        rows_of = _rows(self.size, order_seed, portion)
+
+        def batch(step: tf.Tensor) -> tuple:
+            rows = rows_of(step)
+            return step, (tf.gather(paths, rows), tf.gather(labels, rows))
+
+        return portion.steps().map(batch)
+
+    def read(self, path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Gives the bytes of an image and its label, in a graph."""
+        return tf.io.read_file(path), label
+
+    def name(self, path: bytes, _: int) -> str:
+        """The file."""
+        return os.fsdecode(path)
+
+    def reason(self, path: bytes, _: int) -> str:
+        """Why an image cannot be used, or empty."""
+        return reason_for_file(os.fsdecode(path))
 
 
 @dataclass(frozen=True)
 class RecordSplit:
-    """A part of a TFDS data set, streamed from its record files.
+    """A part of a data set that is streamed from record files.
 
     Attributes:
         size: The number of images.
         shuffle_buffer: Images in the buffer that is shuffled after the files are.
-        open: Gives a dataset of {"image": bytes, "label": int} for a shuffle seed, or
-            in the stored order for None. Deterministic.
+        types: Of the tuples of scalars that are examples here.
+        open: Gives the examples `start` to `stop` as stored, for a shuffle seed, or in
+            a fixed order for None. Deterministic.
+        read: Makes the bytes of an image and its label of an example, in a graph.
+        name: Makes the name of an image of an example, in Python.
+        reason: Says why an image cannot be used, likewise; empty if it can.
     """
 
     size: int
     shuffle_buffer: int
-    open: Callable[[int | None], tf.data.Dataset] = field(repr=False)
+    types: tuple[tf.DType, ...] = field(repr=False)
+    open: Callable[[int | None, int, int], tf.data.Dataset] = field(repr=False)
+    read: Callable[..., tuple[tf.Tensor, tf.Tensor]] = field(repr=False)
+    name: Callable[..., str] = field(repr=False)
+    reason: Callable[..., str] = field(repr=False)
 
-    def encoded(
-        self,
-        order_seed: Sequence[int] | None,
-        start: int,
-        stop: int,
-        repeats: int = 1,
+    def fields(
+        self, order_seed: Sequence[int] | None, portion: Portion
     ) -> tf.data.Dataset:
-        """Gives (bytes, int32 label) for the images `start`..`stop` of the order.
+        """Gives (number of the batch, what `read` takes for each of its rows).
 
-        With `repeats` each image comes so many times in a row.
+        Each worker reads records of its own, as many as the others, give or take one.
+        In training all batches are full. Otherwise a worker with less to read ends with
+        an empty batch, so that it has as many as the others.
         """
+        start, stop = portion.part_of(self.size)
+        size, steps = portion.size, portion.stop - portion.start
         if order_seed is None:
-            dataset = self.open(None)
-        else:
-            seed = int(np.random.SeedSequence(order_seed).generate_state(1)[0])
-            dataset = self.open(seed)
-            buffer = min(self.shuffle_buffer, self.size)
-            dataset = dataset.shuffle(buffer, seed, reshuffle_each_iteration=False)
-        if repeats > 1:
-            dataset = dataset.skip(start // repeats).flat_map(
-                lambda example: tf.data.Dataset.from_tensors(example).repeat(repeats)
+            batches = self.open(None, start, stop).batch(size)
+            empty = tf.data.Dataset.from_tensors(
+                tuple(tf.zeros(0, dtype) for dtype in self.types)
             )
-            start, stop = start % repeats, stop - start + start % repeats
-        dataset = dataset.skip(start).take(stop - start)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(stop - start))
-        return dataset.map(_bytes_and_label, num_parallel_calls=tf.data.AUTOTUNE)
+            batches = batches.concatenate(empty.repeat())
+            batches = batches.skip(portion.start).take(steps)
+            return portion.numbered(batches)
+        if portion.count > 1:
+            order_seed = (*order_seed, portion.index, portion.count)
+        seed = int(np.random.SeedSequence(order_seed).generate_state(1)[0])
+        dataset = self.open(seed, start, stop)
+        buffer = min(self.shuffle_buffer, stop - start)
+        dataset = dataset.shuffle(buffer, seed, reshuffle_each_iteration=False)
+        first, repeats = portion.start * size, portion.repeats
+        if repeats > 1:
+            dataset = dataset.skip(first // repeats).flat_map(
+                lambda *example: tf.data.Dataset.from_tensors(example).repeat(repeats)
+            )
+            first %= repeats
+        dataset = dataset.skip(first).take(steps * size)
+        return portion.numbered(dataset.batch(size, drop_remainder=True))
 
 
-Split = ArraySplit | FileSplit | RecordSplit
-
-
-def _bytes_and_label(example: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
-    return example["image"], tf.cast(example["label"], tf.int32)
+EncodedSplit = FileSplit | RecordSplit
+Split = ArraySplit | EncodedSplit
 
 
 def order_of(size: int, seed: Sequence[int] | None, repeats: int = 1) -> np.ndarray:
@@ -161,3 +192,17 @@ def order_of(size: int, seed: Sequence[int] | None, repeats: int = 1) -> np.ndar
     if seed is not None:
         order = np.random.default_rng(seed).permutation(size)
     return np.repeat(order, repeats)[:size]
+
+
+def _rows(
+    size: int, order_seed: Sequence[int] | None, portion: Portion
+) -> Callable[[tf.Tensor | int], tf.Tensor]:
+    """Gives a function from the number of a batch to the images in it, by number."""
+    with tf.device("/CPU:0"):
+        order = tf.constant(order_of(size, order_seed, portion.repeats))
+
+    def rows(step: tf.Tensor | int) -> tf.Tensor:
+        begin = tf.cast(step, tf.int64) * portion.batch_size
+        return order[begin + portion.rows.start : begin + portion.rows.stop]
+
+    return rows

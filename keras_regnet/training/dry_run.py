@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_regnet.architecture import complexity
+from keras_regnet.data import DataDescription
 from keras_regnet.models import RegNet
 from keras_regnet.optimizers import parameter_groups
-from keras_regnet.training.data_facts import DataFacts
 from keras_regnet.training.memory_estimate import MemoryEstimate, estimate_memory
 from keras_regnet.training.recipes import RunConfig
 from keras_regnet.training.schedules import learning_rate_at
@@ -56,7 +56,7 @@ class DryRun:
     """
 
     config: RunConfig
-    facts: DataFacts
+    facts: DataDescription
     devices: int
     steps_per_epoch: int
     learning_rates: tuple[tuple[float, float], ...]
@@ -74,12 +74,12 @@ class DryRun:
         return self.config.data.batch_size // self.devices
 
 
-def dry_run(config: RunConfig, facts: DataFacts, devices: int = 1) -> DryRun:
+def dry_run(config: RunConfig, facts: DataDescription, devices: int = 1) -> DryRun:
     """Works out what a run will be. Builds the network, but needs no data and no GPU.
 
     Args:
         config: The configuration.
-        facts: The data set, as `describe_data` gives it.
+        facts: The data set, as `keras_regnet.data.describe` gives it.
         devices: How many devices there will be, over all machines.
 
     Returns:
@@ -121,7 +121,7 @@ def dry_run(config: RunConfig, facts: DataFacts, devices: int = 1) -> DryRun:
             training,
             images=batch // devices,
             image_shape=facts.image_shape,
-            classes=facts.classes,
+            classes=facts.num_classes,
             precision=config.model.precision,
         ),
     )
@@ -144,12 +144,12 @@ def sparkline(values: Sequence[float], columns: int = _COLUMNS) -> str:
     return "".join(_BARS[height] for height in heights)
 
 
-def _groups(config: RunConfig, facts: DataFacts) -> tuple[Group, ...]:
+def _groups(config: RunConfig, facts: DataDescription) -> tuple[Group, ...]:
     model = RegNet(
         config.model.architecture,
         # The number of channels decides the first kernel; the image size nothing.
         input_shape=facts.image_shape,
-        classes=facts.classes,
+        classes=facts.num_classes,
         include_preprocessing=True,
     )
     decays = config.training.decays
@@ -171,7 +171,7 @@ def _head(run: DryRun) -> list[str]:
         config.model.parameters,
         facts.image_shape[:2],
         facts.image_shape[2],
-        facts.classes,
+        facts.num_classes,
     )
     shape = "x".join(map(str, facts.image_shape))
     name = config.model.architecture
@@ -182,7 +182,7 @@ def _head(run: DryRun) -> list[str]:
         "network": f"{name}: {counts.parameters:,} parameters, "
         f"{counts.multiply_adds:,} multiply-adds an image of {shape}",
         "data": f"{config.data.name}: {facts.train_size:,} training and "
-        f"{facts.validation_size:,} validation images, {facts.classes:,} classes",
+        f"{facts.validation_size:,} validation images, {facts.num_classes:,} classes",
         "batch": f"{config.data.batch_size} images, {run.batch_per_device} on each of "
         f"{run.devices} device(s)",
         "steps": f"{run.steps_per_epoch:,} an epoch, {run.steps:,} in "

@@ -85,7 +85,7 @@ def evaluate(
     dataset: tf.data.Dataset,
     *,
     worst: int = 0,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
     pixels: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Evaluation:
     """Runs a classifier over a data set, once.
@@ -95,7 +95,8 @@ def evaluate(
         dataset: Batches of images and whole-number labels.
         worst: How many of the most confident mistakes to keep, with their images; no
             other image stays in memory.
-        names: The name of every image, in the order of `dataset`, for the mistakes.
+        names: The name of every image, in the order of `dataset`, for the mistakes; or
+            a function that is asked for them after the last image.
         pixels: Makes pixels of 0 to 255 of an image, where the data set has others.
 
     Returns:
@@ -138,6 +139,7 @@ def evaluate(
     if not seen:
         raise ValueError("The data set must not be empty. Received: 0 images")
     found = mistakes.sorted()
+    names = names() if callable(names) else names
     if names is not None and len(names) == seen:
         found = tuple(
             dataclasses.replace(mistake, name=names[mistake.index]) for mistake in found
@@ -173,13 +175,14 @@ def evaluate_data(model: keras.Model, data: Data, *, worst: int = 0) -> Evaluati
     def pixels(image: np.ndarray) -> np.ndarray:
         return 255 * (image * np.asarray(config.std) + np.asarray(config.mean))
 
-    return evaluate(
-        model,
-        data.validation(),
-        worst=worst,
-        names=data.validation_names(),
-        pixels=pixels if config.normalize else None,
-    )
+    with data.problems.raising():
+        return evaluate(
+            model,
+            data.validation(),
+            worst=worst,
+            names=data.validation_names,
+            pixels=pixels if config.normalize else None,
+        )
 
 
 def log_probabilities(outputs: np.ndarray) -> np.ndarray:

@@ -139,6 +139,8 @@ def train_network(
             workers were given different configurations.
         OSError: `run_dir` cannot be written.
         LostWorkerError: Another worker died or stopped.
+        DamagedImageError: `data_config.strict` is set and an image cannot be used, or
+            none of a whole batch can be. (A ValueError.)
     """
     strategy = strategy or tf.distribute.get_strategy()
     data = load(data_config)
@@ -146,11 +148,6 @@ def train_network(
         raise ValueError(
             f"The data set {data_config.name} has {data.num_classes} classes. "
             f"Received: classes={classes}"
-        )
-    if not data.steps_per_epoch:
-        raise ValueError(
-            f"batch_size must be at most the {data.train_size} training images of "
-            f"{data_config.name}. Received: {data_config.batch_size}"
         )
     description = {
         "recipe": recipe,
@@ -180,8 +177,8 @@ def train_network(
             logits = keras.Model(network.inputs, network.get_layer("head_fc").output)
         trainer = Trainer(
             logits,
-            data.train,
-            data.validation(),
+            data,
+            data,
             training_config,
             run_dir,
             strategy=strategy,

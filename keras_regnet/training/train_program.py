@@ -5,10 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_regnet.data import describe
 from keras_regnet.plots import plot_learning_rate
 from keras_regnet.training import job, strategies
 from keras_regnet.training.consensus import Consensus
-from keras_regnet.training.data_facts import describe_data
 from keras_regnet.training.dry_run import dry_run, format_dry_run
 from keras_regnet.training.flags import run_config
 from keras_regnet.training.recipe_files import write_recipe
@@ -44,7 +44,7 @@ def _print_dry_run(values: Any, config: RunConfig) -> None:
     devices = values.num_gpus
     if devices is None:
         devices = strategies.make_strategy(values.strategy).num_replicas_in_sync
-    run = dry_run(config, describe_data(config.data), devices)
+    run = dry_run(config, describe(config.data), devices)
     print(format_dry_run(run))
     if values.run_dir:
         path = Path(values.run_dir) / "learning_rate.png"

@@ -11,11 +11,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_regnet.files import write_text
 from keras_regnet.training.averaging import Averages, average_rates
 from keras_regnet.training.callbacks import Callbacks
 from keras_regnet.training.config import TrainingConfig
 from keras_regnet.training.consensus import Consensus
+from keras_regnet.training.data_problems import DataProblems
 from keras_regnet.training.datasets import (
     ShardedData,
     TrainDataset,
@@ -176,6 +176,7 @@ class Trainer:
             f"{self.consensus.workers} (from 0) ends. Start all of them again with "
             "--resume (resume=True).",
         )
+        self.problems = DataProblems(train_dataset, self.run.path, self.consensus)
         self.metrics = MetricsFile(self.run.path / "metrics.jsonl")
         averages = Averages(model, self.strategy) if config.ema_decay else None
         self.loop = Loop(
@@ -238,8 +239,14 @@ class Trainer:
             ValueError: The checkpoint belongs to another network.
             OSError: A file could not be written; the message names it.
             LostWorkerError: Another worker died or stopped.
+            DamagedImageError: No image may be left out, or none of a batch can be
+                used.
         """
-        with naming_lost_workers(self.consensus), self.watchdog:
+        with (
+            naming_lost_workers(self.consensus),
+            self.problems.raising(),
+            self.watchdog,
+        ):
             return self._train()
 
     def _train(self) -> TrainingResult:
@@ -285,7 +292,7 @@ class Trainer:
             alive=self.watchdog.alive,
             save=self.keeper.save,
             checkpoint_is_due=self.keeper.is_due,
-            blame=self._blame,
+            blame=self.problems.of_step,
             last_checkpoint=self.keeper.last,
         )
         for row in state.history:
@@ -316,9 +323,7 @@ class Trainer:
     def _end_epoch(self, state: RunState, row: dict[str, Any]) -> None:
         """Writes down an epoch that is done."""
         row["checkpoint_seconds"] = round(self.keeper.take_seconds(), 3)
-        problems = getattr(self.train_dataset, "problems", None)
-        if problems is not None:
-            row["unreadable_images"] = len(problems.names)
+        row |= self.problems.count()
         self.callbacks.end_epoch(state.epoch, row)
         state.history.append(row)
         state.begin_next_epoch()
@@ -364,17 +369,6 @@ class Trainer:
             return nullcontext(lambda row: None)
         self.run.clear_tensorboard()
         return write_summaries(self.run.tensorboard)
-
-    def _blame(self, epoch: int, step: int) -> str:
-        """Names the images of a step, where the data know them."""
-        names = getattr(self.train_dataset, "batch_names", None)
-        if names is None:
-            return ""
-        path = self.run.path / f"images_of_step_{step + 1}_of_epoch_{epoch + 1}.txt"
-        found = names(epoch, step)
-        if self.consensus.chief:
-            write_text(path, "\n".join(found) + "\n")
-        return f" Its {len(found)} images are {', '.join(found[:3])}, ...: see {path}."
 
     def _build_optimizer(self) -> keras.optimizers.Optimizer:
         with self.strategy.scope():

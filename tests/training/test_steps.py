@@ -117,7 +117,7 @@ class NamedData:
     def validation(self, shard=(0, 1)):
         return toys.validation()
 
-    def batch_names(self, epoch, step):
+    def batch_names(self, epoch, step, workers):
         return [f"{epoch}-{step}-{n}.jpg" for n in range(16)]
 
 

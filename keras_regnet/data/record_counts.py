@@ -1,0 +1,98 @@
+"""How many records TFRecord files have, read off the lengths in front of them.
+
+A record is its length (8 bytes), a checksum of that (4), its bytes, and a checksum of
+those (4). Only the lengths are read here: 12 bytes for each record.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import struct
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from keras_regnet.files import keras_home, write_text
+
+_AROUND = 16  # bytes of a record besides its own
+_SAID_EVERY = 10.0  # seconds
+
+
+def count_records(paths: Sequence[Path]) -> list[int]:
+    """The number of records of each file.
+
+    Raises:
+        ValueError: A file is no TFRecord file, or it has been cut.
+        OSError: A file cannot be read.
+    """
+    begin = said = time.monotonic()
+    counts = []
+    with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as threads:
+        for count in threads.map(_count, paths):
+            counts.append(count)
+            now = time.monotonic()
+            if now - said > _SAID_EVERY:
+                rest = (now - begin) / len(counts) * (len(paths) - len(counts))
+                logging.getLogger("keras_regnet").warning(
+                    "Counted the records of %d of %d files, %.0f s to go",
+                    len(counts),
+                    len(paths),
+                    rest,
+                )
+                said = now
+    return counts
+
+
+def _count(path: Path) -> int:
+    size = path.stat().st_size
+    at = count = 0
+    with open(path, "rb", buffering=0) as file:
+        while at < size:
+            head = os.pread(file.fileno(), 8, at)
+            length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
+            at += length + _AROUND
+            if at > size:
+                raise ValueError(
+                    f"A TFRecord file must not end in the middle of record {count}. "
+                    f"Received: {path}"
+                )
+            count += 1
+    return count
+
+
+class Notes:
+    """What was found out about files, kept until one of them changes.
+
+    A JSON file in Keras' folder, named after the files' names, sizes and times. Where
+    it cannot be written, there is none.
+
+    Args:
+        paths: The files.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        stats = [(path, path.stat()) for path in paths]
+        key = json.dumps([(str(p), s.st_size, s.st_mtime_ns) for p, s in stats])
+        name = hashlib.sha256(key.encode()).hexdigest()[:32]
+        self.path = keras_home() / "keras_regnet" / "records" / f"{name}.json"
+
+    def read(self) -> dict[str, Any]:
+        """What is known; nothing where the file is missing or damaged."""
+        try:
+            known = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def write(self, known: dict[str, Any]) -> None:
+        """Keeps it, if that is possible."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.path, json.dumps(known))
+        except OSError as error:
+            logging.getLogger("keras_regnet").warning(
+                "What was found out about the records cannot be kept: %s", error
+            )

@@ -1,0 +1,279 @@
+"""TFRecords in the customary layout of ImageNet: a folder of numbered files.
+
+`train-00000-of-01024` and so on, and `validation-00000-of-00128`; in them Examples with
+`image/encoded`, `image/class/label` and, where they are there, `image/filename`,
+`image/class/text` and `image/class/synset`.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_regnet.data.config import DataConfig
+from keras_regnet.data.problems import reason_for
+from keras_regnet.data.record_counts import Notes, count_records
+from keras_regnet.data.sources import Source
+from keras_regnet.data.splits import RecordSplit
+
+_NAME = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.tfrecords?)?")
+_VALIDATION = ("validation", "val", "valid", "test")
+_TEXTS = ("image/class/text", "image/class/synset")
+_AT_ONCE = 16  # files that are read in turn, as many records of each
+_READ_BYTES = 2**20
+_SMALL_BYTES = 2**31  # of files, up to which the labels of all of them are read
+
+
+def tfrecords(config: DataConfig, root: Path) -> Source:
+    """A folder of TFRecords in the customary layout of ImageNet.
+
+    The records are counted, and the labels of the validation part looked at, the first
+    time; what was found is kept in Keras' folder. Where there is no validation part,
+    the last `config.validation_fraction` of the records is.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: The files are not complete or not of this kind, or it cannot be
+            known which label is the first.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"The folder of TFRecords is missing. Received: {root}")
+    files = _files(root)
+    notes = Notes([path for paths in files.values() for path in paths])
+    known = notes.read()
+    if "counts" not in known or "labels" not in known:
+        known = {
+            "counts": {part: count_records(paths) for part, paths in files.items()},
+            "labels": _labels(files),
+        }
+        notes.write(known)
+    first = _first_label(config, known["labels"], root)
+    names = _class_names(known["labels"], first)
+    records = {
+        part: _Records(paths, known["counts"][part], first, len(names))
+        for part, paths in files.items()
+    }
+    train = records["train"]
+    if "validation" in records:
+        judged, at = records["validation"], train.size
+        begin, end = 0, judged.size
+    else:
+        judged, end = train, train.size
+        begin = at = end - max(1, round(end * config.validation_fraction))
+    return Source(
+        class_names=names,
+        channels=3,
+        size=None,
+        default_size=(224, 224),
+        train=train.split(config, 0, at),
+        validation=judged.split(config, begin, end),
+    )
+
+
+class _Records:
+    """The records of the files of a part, numbered through."""
+
+    def __init__(
+        self, paths: Sequence[Path], counts: Sequence[int], first: int, classes: int
+    ) -> None:
+        self.paths = [str(path) for path in paths]
+        self.ends = np.cumsum(counts)
+        self.size = int(self.ends[-1])
+        self.first = first
+        self.classes = classes
+
+    def split(self, config: DataConfig, begin: int, end: int) -> RecordSplit:
+        """The records `begin` to `end`."""
+        return RecordSplit(
+            end - begin,
+            config.shuffle_buffer,
+            (tf.string, tf.int64, tf.int64),
+            open=lambda seed, start, stop: self.open(seed, begin + start, begin + stop),
+            read=self.read,
+            name=self.name,
+            reason=self.reason,
+        )
+
+    def open(self, seed: int | None, start: int, stop: int) -> tf.data.Dataset:
+        """Streams (record, its number in its file, number of the file)."""
+        begins = self.ends - np.diff(self.ends, prepend=0)
+        lows = np.maximum(start - begins, 0)
+        highs = np.minimum(stop, self.ends) - begins
+        needed = np.flatnonzero(highs > lows)
+        if seed is not None:
+            needed = np.random.default_rng(seed).permutation(needed)
+        paths = tf.constant([self.paths[number] for number in needed], tf.string)
+
+        def records(
+            path: tf.Tensor, low: tf.Tensor, high: tf.Tensor, number: tf.Tensor
+        ) -> tf.data.Dataset:
+            dataset = tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES)
+            return tf.data.Dataset.zip(
+                dataset.skip(low).take(high - low),
+                tf.data.Dataset.range(low, high),
+                tf.data.Dataset.from_tensors(number).repeat(),
+            )
+
+        return tf.data.Dataset.from_tensor_slices(
+            (paths, lows[needed], highs[needed], needed)
+        ).interleave(
+            records,
+            cycle_length=_AT_ONCE,
+            block_length=_AT_ONCE,
+            num_parallel_calls=_AT_ONCE,
+            deterministic=True,
+        )
+
+    def read(
+        self, record: tf.Tensor, _: tf.Tensor, __: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The bytes of an image and its label, from 0 on."""
+        features = {
+            "image/encoded": tf.io.FixedLenFeature((), tf.string),
+            "image/class/label": tf.io.FixedLenFeature((), tf.int64),
+        }
+        example = tf.io.parse_single_example(record, features)
+        label = example["image/class/label"] - self.first
+        known = (label >= 0) & (label < self.classes)
+        with tf.control_dependencies([tf.debugging.Assert(known, ["label"])]):
+            label = tf.cast(label, tf.int32)
+        return example["image/encoded"], label
+
+    def name(self, record: bytes, number: int, file: int) -> str:
+        """The name of the image's file as the record has it, or where the record is."""
+        name = _feature(record, "image/filename")
+        return name.decode() if name else f"{self.paths[file]}:{number}"
+
+    def reason(self, record: bytes, _: int, __: int) -> str:
+        """Why an image cannot be used."""
+        label = _feature(record, "image/class/label")
+        if label is None:
+            return "the record is no Example with one image/class/label"
+        if not 0 <= label - self.first < self.classes:
+            last = self.first + self.classes - 1
+            return f"its label {label} is not one of {self.first} to {last}"
+        return reason_for(_feature(record, "image/encoded") or b"")
+
+
+def _feature(record: bytes, name: str) -> Any:
+    """The only value of a feature, or None."""
+    try:
+        feature = tf.train.Example.FromString(record).features.feature[name]
+    except Exception:  # protobuf's DecodeError, which has no public name of its own
+        return None
+    values = feature.bytes_list.value or feature.int64_list.value
+    return values[0] if len(values) == 1 else None
+
+
+def _files(root: Path) -> dict[str, list[Path]]:
+    """The files of the training and the validation part, complete and in order."""
+    found: dict[str, dict[int, tuple[Path, int]]] = {}
+    for path in sorted(root.iterdir()):
+        if (match := _NAME.fullmatch(path.name)) and path.is_file():
+            part, number, total = match[1], int(match[2]), int(match[3])
+            found.setdefault(part, {})[number] = path, total
+    if "train" not in found:
+        raise ValueError(
+            f"{root} has no training files. Expected train-00000-of-01024 and so on. "
+            f"Received: parts {sorted(found)}"
+        )
+    files = {"train": _complete(found["train"], root)}
+    for name in _VALIDATION:
+        if name in found:
+            files["validation"] = _complete(found[name], root)
+            break
+    return files
+
+
+def _complete(numbered: Mapping[int, tuple[Path, int]], root: Path) -> list[Path]:
+    totals = {total for _, total in numbered.values()}
+    total = max(totals)
+    missing = sorted(set(range(total)) - set(numbered))
+    if len(totals) > 1 or missing or len(numbered) > total:
+        some = next(iter(numbered.values()))[0]
+        raise ValueError(
+            f"The TFRecord files like {some.name} must be numbered 0 to {total - 1}; "
+            f"{len(missing)} are missing: {missing[:5]}. Received: {root}"
+        )
+    return [numbered[number][0] for number in range(total)]
+
+
+def _labels(files: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
+    """The least and the greatest label, and the classes' names by label.
+
+    Of the validation part; of everything where that is little or there is none.
+    """
+    paths = [path for part in files.values() for path in part]
+    small = sum(path.stat().st_size for path in paths) <= _SMALL_BYTES
+    if "validation" in files and not small:
+        paths = list(files["validation"])
+    features = {"image/class/label": tf.io.FixedLenFeature((), tf.int64, -1)}
+    features |= {key: tf.io.FixedLenFeature((), tf.string, "") for key in _TEXTS}
+    dataset = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
+    dataset = dataset.interleave(
+        lambda path: tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES),
+        cycle_length=_AT_ONCE,
+        num_parallel_calls=_AT_ONCE,
+        deterministic=True,
+    ).batch(256)
+    names: dict[int, str] = {}
+    labels: set[int] = set()
+    for records in dataset.prefetch(4):
+        try:
+            examples = tf.io.parse_example(records, features)
+        except tf.errors.InvalidArgumentError:
+            continue  # told when it is met in an epoch
+        found = examples["image/class/label"].numpy()
+        texts = (examples[key].numpy().tolist() for key in _TEXTS)
+        for label, text, synset in zip(found.tolist(), *texts, strict=True):
+            labels.add(label)
+            if name := text or synset:
+                names.setdefault(label, name.decode(errors="replace"))
+    labels.discard(-1)
+    if not labels:
+        raise ValueError(
+            "The records must be Examples with image/class/label. "
+            f"Received: {paths[0].parent}"
+        )
+    return {
+        "least": min(labels),
+        "greatest": max(labels),
+        "names": {str(label): names[label] for label in sorted(names)},
+    }
+
+
+def _first_label(config: DataConfig, labels: Mapping[str, Any], root: Path) -> int:
+    """The label of the first class: as configured, or what the labels say."""
+    least, greatest = labels["least"], labels["greatest"]
+    if config.first_label is None:
+        if least > 1:
+            raise ValueError(
+                f"The labels in {root} are {least} to {greatest}, so that first_label "
+                "must be given. Received: first_label=None"
+            )
+        logging.getLogger("keras_regnet").warning(
+            "The labels in %s are %d to %d: %d is taken as the first class",
+            root,
+            least,
+            greatest,
+            least,
+        )
+        return least
+    if least < config.first_label:
+        raise ValueError(
+            f"The labels in {root} are {least} to {greatest}. "
+            f"Received: first_label={config.first_label}"
+        )
+    return config.first_label
+
+
+def _class_names(labels: Mapping[str, Any], first: int) -> tuple[str, ...]:
+    """A name for each class, its number where there is none."""
+    return tuple(
+        labels["names"].get(str(label), str(label - first))
+        for label in range(first, labels["greatest"] + 1)
+    )
