@@ -40,6 +40,7 @@ GROUPS = {
         "shuffle_buffer",
         "strict_data",
         "data_service",
+        "first_label",
     ),
     "Augmentation": (
         "augment",

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_regnet.training.averaging import Averages, float_variables
 from keras_regnet.training.losses import Loss, hits
 from keras_regnet.training.tally import Tally, on_each_replica
+from keras_regnet.training.updates import Updates
 
 
 class Loop:
@@ -60,10 +61,9 @@ class Loop:
         self.strategy = strategy
         self.averages = averages
         self.accumulation = accumulation
-        self.clip_norm = clip_norm
         self.skip_non_finite = skip_non_finite
         self.tally = Tally(strategy)
-        self.scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        self._updates = Updates(model, optimizer, strategy, clip_norm)
         self._most_steps = 1
         self._statistics = float_variables(model.non_trainable_variables)
         self._totals, self._bad = [], None
@@ -190,14 +190,14 @@ class Loop:
     @tf.autograph.experimental.do_not_convert
     def _train_replica(self, batch: tuple[tf.Tensor, ...], step: tf.Tensor) -> None:
         images, labels = batch
-        count = self._over_replicas("SUM", tf.shape(images)[0])
-        self._apply(self._gradients(images, labels, count, step))
+        count = self._count(images)
+        self._updates.apply(self._gradients(images, labels, count, step))
 
     @tf.autograph.experimental.do_not_convert
     def _accumulate_replica(
         self, batch: tuple[tf.Tensor, ...], piece: tf.Tensor, step: tf.Tensor
     ) -> None:
-        count = self._over_replicas("SUM", tf.shape(batch[0])[0])
+        count = self._count(batch[0])
         images, labels = (self._cut(part, piece) for part in batch)
         gradients = self._gradients(images, labels, count, step)
         for total, gradient in zip(self._totals, gradients, strict=True):
@@ -217,7 +217,7 @@ class Loop:
     @tf.autograph.experimental.do_not_convert
     def _is_bad_replica(self) -> tf.Tensor:
         bad = self._bad.read_value()
-        if not self.scales_loss:  # which makes infinite gradients on purpose
+        if not self._updates.scales_loss:  # which makes infinite gradients on purpose
             finite = [tf.math.is_finite(total.read_value()) for total in self._totals]
             bad |= ~tf.reduce_all(tf.stack([tf.reduce_all(each) for each in finite]))
         return tf.cast(bad, tf.int32)
@@ -233,7 +233,7 @@ class Loop:
         gradients = [total.read_value() for total in self._totals]
         with tf.control_dependencies(gradients):
             self._clear_totals()
-        self._apply(gradients)
+        self._updates.apply(gradients)
 
     def _clear_totals(self) -> None:
         for total in self._totals:
@@ -263,29 +263,6 @@ class Loop:
         self.tally.add(losses, hits(labels, outputs), weights)
         return tape.gradient(scaled, self.model.trainable_variables)
 
-    def _apply(self, gradients: list) -> None:
-        replicas = self.strategy.num_replicas_in_sync
-        if self.scales_loss and replicas > 1:
-            gradients = self._all_or_none_finite(gradients)
-        if self.clip_norm is not None:
-            gradients = self._clipped(gradients)
-        self.optimizer.apply(gradients, self.model.trainable_variables)
-
-    def _clipped(self, gradients: list) -> list:
-        """Scales the sum over the replicas down to `clip_norm`."""
-        context = tf.distribute.get_replica_context()
-        present = [tf.convert_to_tensor(g) for g in gradients if g is not None]
-        if self.strategy.num_replicas_in_sync > 1:
-            present = context.all_reduce("SUM", present)
-        limit = tf.cast(self.clip_norm, present[0].dtype)
-        if self.scales_loss:
-            limit *= tf.cast(self.optimizer.dynamic_scale, limit.dtype)
-        present, _ = tf.clip_by_global_norm(present, limit)
-        # The optimizer adds up the replicas' gradients: one of them gives the sum.
-        first = tf.cast(context.replica_id_in_sync_group == 0, limit.dtype)
-        clipped = iter([gradient * first for gradient in present])
-        return [None if g is None else next(clipped) for g in gradients]
-
     @tf.autograph.experimental.do_not_convert
     def _evaluate_step(self, batch: Any) -> None:
         self.strategy.run(self._evaluate_replica, args=(batch,))
@@ -299,42 +276,14 @@ class Loop:
             losses += tf.add_n([tf.cast(p, losses.dtype) for p in penalties])
         self.tally.add(losses, hits(labels, outputs), weights)
 
-    def _over_replicas(self, operation: str, value: tf.Tensor) -> tf.Tensor:
+    def _count(self, images: tf.Tensor) -> tf.Tensor:
+        """The number of images of the global batch."""
+        count = tf.shape(images)[0]
         if self.strategy.num_replicas_in_sync == 1:
-            return value
-        return tf.distribute.get_replica_context().all_reduce(operation, value)
-
-    def _all_or_none_finite(self, gradients: list) -> list:
-        """Makes the gradients of all replicas NaN where those of one are not finite.
-
-        Keras' LossScaleOptimizer asks the first replica alone whether to skip a step.
-        """
-        sums = [tf.reduce_sum(g) for g in gradients if g is not None]
-        poison = self._over_replicas("SUM", tf.add_n(sums) * 0)  # 0 or NaN
-        return [None if g is None else g + poison for g in gradients]
+            return count
+        return tf.distribute.get_replica_context().all_reduce("SUM", count)
 
 
 def _at_least_float32(outputs: tf.Tensor) -> tf.Tensor:
     low = outputs.dtype in (tf.float16, tf.bfloat16)
     return tf.cast(outputs, tf.float32) if low else outputs
-
-
-def check_model(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
-    """Checks that a model can be trained under a strategy.
-
-    Raises:
-        ValueError: It is not built, has nothing to train, or was built elsewhere.
-    """
-    if not model.built or not model.trainable_variables:
-        raise ValueError(
-            "model must be built and have trainable variables. "
-            f"Received: built={model.built}, "
-            f"{len(model.trainable_variables)} trainable variables"
-        )
-    for variable in model.variables:
-        if not strategy.extended.variable_created_in_scope(variable.value):
-            raise ValueError(
-                "The model must be built under the strategy's scope "
-                "(with strategy.scope(): ...). "
-                f"Received: {variable.path}, built elsewhere"
-            )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from keras_regnet.optimizers import SGD, RMSprop, parameter_groups
 from keras_regnet.training.config import TrainingConfig
@@ -60,6 +61,25 @@ def make_optimizer(
         if not config.decays[group]
     ]
     optimizer.exclude_from_weight_decay(var_list=spared)
+    return optimizer
+
+
+def build_optimizer(
+    config: TrainingConfig, model: keras.Model, strategy: tf.distribute.Strategy
+) -> keras.optimizers.Optimizer:
+    """Makes the optimizer of a model's weights, built; with float16 it scales losses.
+
+    Args:
+        config: The training configuration.
+        model: A built model.
+        strategy: The strategy under which it was built.
+    """
+    variables = model.trainable_variables
+    with strategy.scope():
+        optimizer = make_optimizer(config, variables)
+        if any(layer.compute_dtype == "float16" for layer in model.layers):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)
     return optimizer
 
 

@@ -4,13 +4,13 @@ import dataclasses
 import math
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_regnet.training.arguments import check_arguments
 from keras_regnet.training.averaging import Averages, average_rates
 from keras_regnet.training.callbacks import Callbacks
 from keras_regnet.training.config import TrainingConfig
@@ -31,13 +31,13 @@ from keras_regnet.training.environment import describe_environment
 from keras_regnet.training.epoch import EpochRunner
 from keras_regnet.training.interruption import Interruption, TerminatedError
 from keras_regnet.training.keeper import Keeper
-from keras_regnet.training.loop import Loop, check_model
+from keras_regnet.training.loop import Loop
 from keras_regnet.training.losses import Loss, default_loss, per_example
-from keras_regnet.training.metrics import MetricsFile
-from keras_regnet.training.optimizers import make_optimizer
-from keras_regnet.training.outputs import save_results, write_summaries
+from keras_regnet.training.optimizers import build_optimizer
+from keras_regnet.training.outputs import save_results
 from keras_regnet.training.precise_batch_norm import PreciseBatchNorm
 from keras_regnet.training.progress import Progress
+from keras_regnet.training.record import Record
 from keras_regnet.training.run_directory import RunDirectory
 from keras_regnet.training.schedules import learning_rates
 from keras_regnet.training.state import RunState
@@ -132,16 +132,10 @@ class Trainer:
         worker_timeout: float = 1800.0,
         verbose: int = 1,
     ) -> None:
-        _check_arguments(config, loss)
         self.model = model
         self.config = config
         self.strategy = strategy or model.distribute_strategy
-        check_model(model, self.strategy)
-        if config.jit_compile and self.strategy.num_replicas_in_sync > 1:
-            raise ValueError(
-                "XLA compiles the step of one replica only. Received: "
-                f"jit_compile=True and {self.strategy.num_replicas_in_sync} replicas"
-            )
+        check_arguments(model, config, loss, self.strategy)
         self.train_dataset = train_dataset
         first = training_dataset(train_dataset, 0)
         check_training_dataset(
@@ -177,11 +171,11 @@ class Trainer:
             "--resume (resume=True).",
         )
         self.problems = DataProblems(train_dataset, self.run.path, self.consensus)
-        self.metrics = MetricsFile(self.run.path / "metrics.jsonl")
+        self.record = Record(self.run, self.steps_per_epoch, self.consensus.chief)
         averages = Averages(model, self.strategy) if config.ema_decay else None
         self.loop = Loop(
             model,
-            self._build_optimizer(),
+            build_optimizer(config, model, self.strategy),
             per_example(loss or default_loss(config, from_logits)),
             self.strategy,
             averages=averages,
@@ -262,13 +256,11 @@ class Trainer:
             self.progress.say(
                 f"Going on after epoch {state.epoch} of {self.config.epochs}{within}."
             )
-        if self.consensus.chief:
-            self.metrics.go_on(state.epoch * self.steps_per_epoch + state.step)
         self.keeper.start()
         self.callbacks.begin()
         try:
-            with self.interruption, self._summaries() as summarize:
-                self._train_epochs(state, summarize)
+            with self.interruption, self.record.going_on(state):
+                self._train_epochs(state)
         finally:
             self.keeper.close()
             self.callbacks.end(state.history[-1] if state.history else None)
@@ -277,9 +269,7 @@ class Trainer:
         self.consensus.total(0)  # nobody leaves before the files are written
         return TrainingResult(state.history, str(self.run.path))
 
-    def _train_epochs(
-        self, state: RunState, summarize: Callable[[dict[str, Any]], None]
-    ) -> None:
+    def _train_epochs(self, state: RunState) -> None:
         runner = EpochRunner(
             self.loop,
             self.config,
@@ -288,15 +278,13 @@ class Trainer:
             progress=self.progress,
             callbacks=self.callbacks,
             interruption=self.interruption,
-            log=self._log,
+            log=self.record.add,
             alive=self.watchdog.alive,
             save=self.keeper.save,
             checkpoint_is_due=self.keeper.is_due,
             blame=self.problems.of_step,
             last_checkpoint=self.keeper.last,
         )
-        for row in state.history:
-            summarize(row)
         batches = None
         while not self._is_done(state):
             epoch = state.epoch
@@ -317,7 +305,6 @@ class Trainer:
                 self.keeper.save(state)
                 raise
             self._end_epoch(state, row)
-            summarize(row)
             self.interruption.check()
 
     def _end_epoch(self, state: RunState, row: dict[str, Any]) -> None:
@@ -335,13 +322,13 @@ class Trainer:
         best = judged is not None and judged > state.best
         if best:
             state.best, state.best_epoch = judged, state.epoch
-        self._log({"kind": "epoch", "step": state.epoch * self.steps_per_epoch, **row})
+        step = state.epoch * self.steps_per_epoch
+        self.record.add({"kind": "epoch", "step": step, **row})
         every = self.config.checkpoint_every_epochs
         due = every and state.epoch % every == 0
         if best or due or stop or self._is_done(state):
             self.keeper.save(state, best)
-        if self.consensus.chief:
-            self.run.write_log(state.history)
+        self.record.end_epoch(state)
         self.progress.end_epoch(row)
 
     def _between_batches(self) -> None:
@@ -358,37 +345,4 @@ class Trainer:
         return (
             isinstance(self.train_dataset, tf.data.Dataset)
             and self.train_dataset.cardinality() == tf.data.INFINITE_CARDINALITY
-        )
-
-    def _log(self, row: dict[str, Any]) -> None:
-        if self.consensus.chief:
-            self.metrics.add(row)
-
-    def _summaries(self) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
-        if not self.consensus.chief:
-            return nullcontext(lambda row: None)
-        self.run.clear_tensorboard()
-        return write_summaries(self.run.tensorboard)
-
-    def _build_optimizer(self) -> keras.optimizers.Optimizer:
-        with self.strategy.scope():
-            optimizer = make_optimizer(self.config, self.model.trainable_variables)
-            if any(layer.compute_dtype == "float16" for layer in self.model.layers):
-                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-            optimizer.build(self.model.trainable_variables)
-        return optimizer
-
-
-def _check_arguments(config: Any, loss: Any) -> None:
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "Training needs the TensorFlow backend (KERAS_BACKEND=tensorflow). "
-            f"Received: {keras.backend.backend()}"
-        )
-    if not isinstance(config, TrainingConfig):
-        raise ValueError(f"config must be a TrainingConfig. Received: {config!r}")
-    if loss is not None and config.label_smoothing:
-        raise ValueError(
-            "label_smoothing belongs to the default loss; give it to your own. "
-            f"Received: label_smoothing={config.label_smoothing} and loss={loss!r}"
         )

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_regnet.data import DataConfig, load, mixing
 from keras_regnet.data.augmentation import Augmentation
+from keras_regnet.data.portions import Portion
 from keras_regnet.data.splits import RecordSplit, order_of
 from tests.data.pictures import pictures
 
@@ -226,20 +227,22 @@ def test_images_are_repeated_in_a_row_and_augmented_otherwise(configs, way):
     )
 
 
-@pytest.mark.parametrize(
-    ("start", "stop"), [(0, 10), (0, 7), (4, 10), (5, 8), (10, 10)]
-)
+@pytest.mark.parametrize(("start", "stop"), [(0, 5), (0, 3), (2, 5), (3, 4)])
 def test_streamed_images_are_repeated_too(start, stop):
-    def open_stream(seed):
-        numbers = tf.data.Dataset.range(10)
-        return numbers.map(lambda n: {"image": tf.strings.as_string(n), "label": n})
+    def stream(seed, first, last):
+        return tf.data.Dataset.zip((tf.data.Dataset.range(first, last),))
 
-    split = RecordSplit(10, 4, open_stream)
-    found = [int(image) for image, _ in split.encoded(None, start, stop, 3)]
-    assert found == order_of(10, None, 3)[start:stop].tolist()
-    shuffled = [int(image) for image, _ in split.encoded((1, 2), 0, 10)]
-    found = [int(image) for image, _ in split.encoded((1, 2), start, stop, 3)]
-    assert found == np.repeat(shuffled, 3)[start:stop].tolist()
+    unused = {"read": None, "name": None, "reason": None}
+    split = RecordSplit(10, 4, (tf.int64,), stream, **unused)
+
+    def numbers(portion):
+        batches = split.fields((1, 2), portion)
+        return [int(number) for _, (batch,) in batches for number in batch]
+
+    shuffled = numbers(Portion(2, 0, 5))
+    assert sorted(shuffled) == list(range(10)) != shuffled
+    expected = np.repeat(shuffled, 3)[2 * start : 2 * stop].tolist()
+    assert numbers(Portion(2, start, stop, repeats=3)) == expected
 
 
 def test_configuration_round_trip():

@@ -1,0 +1,59 @@
+"""What a trainer can be asked for."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_regnet.training.config import TrainingConfig
+
+
+def check_arguments(
+    model: keras.Model, config: Any, loss: Any, strategy: tf.distribute.Strategy
+) -> None:
+    """Checks that a model can be trained under a strategy.
+
+    Args:
+        model: The model.
+        config: The training configuration.
+        loss: The loss if it is the user's own, or None.
+        strategy: The strategy.
+
+    Raises:
+        ValueError: It cannot; the message says why.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Training needs the TensorFlow backend (KERAS_BACKEND=tensorflow). "
+            f"Received: {keras.backend.backend()}"
+        )
+    if not isinstance(config, TrainingConfig):
+        raise ValueError(f"config must be a TrainingConfig. Received: {config!r}")
+    if loss is not None and config.label_smoothing:
+        raise ValueError(
+            "label_smoothing belongs to the default loss; give it to your own. "
+            f"Received: label_smoothing={config.label_smoothing} and loss={loss!r}"
+        )
+    _check_model(model, strategy)
+    replicas = strategy.num_replicas_in_sync
+    if config.jit_compile and replicas > 1:
+        raise ValueError(
+            "XLA compiles the step of one replica only. "
+            f"Received: jit_compile=True and {replicas} replicas"
+        )
+
+
+def _check_model(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
+    if not model.built or not model.trainable_variables:
+        raise ValueError(
+            "model must be built and have trainable variables. "
+            f"Received: built={model.built}, "
+            f"{len(model.trainable_variables)} trainable variables"
+        )
+    for variable in model.variables:
+        if not strategy.extended.variable_created_in_scope(variable.value):
+            raise ValueError(
+                "The model must be built under the strategy's scope "
+                "(with strategy.scope(): ...). "
+                f"Received: {variable.path}, built elsewhere"
+            )
