@@ -9,32 +9,9 @@ import tensorflow as tf
 
 from keras_regnet.data import DamagedImageError, DataConfig, load
 from keras_regnet.data.picture_sizes import picture_size
+from tests.data.damaged import huge_jpeg, huge_png, jpeg, truncated
 
 BATCH, COUNT = 4, 12  # images of each class; 24 in all, 6 batches
-
-
-def jpeg(brightness):
-    image = np.full((24, 28, 3), brightness, np.uint8)
-    return tf.io.encode_jpeg(image, quality=100).numpy()
-
-
-def truncated():
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    encoded = tf.io.encode_jpeg(noise).numpy()
-    return encoded[: len(encoded) // 2]
-
-
-def huge_png():
-    small = tf.io.encode_png(np.zeros((8, 8, 3), np.uint8)).numpy()
-    side = (30_000).to_bytes(4, "big")
-    return small[:16] + side + side + small[24:]
-
-
-def huge_jpeg():
-    encoded = jpeg(0)
-    at = encoded.index(b"\xff\xc0") + 5
-    side = (30_000).to_bytes(2, "big")
-    return encoded[:at] + side + side + encoded[at + 4 :]
 
 
 DAMAGE = {
@@ -270,7 +247,7 @@ def test_leaving_an_epoch_early_hangs_nowhere(pictures):
         path_of(pictures, index).write_bytes(truncated())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for epoch in range(20):
+        for epoch in range(6):
             iterator = iter(data.train(epoch))
             gc.collect()
             next(iterator)

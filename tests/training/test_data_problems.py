@@ -1,0 +1,88 @@
+"""Images that turn out to be unusable in the middle of a run."""
+
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_regnet.architecture import RegNetParameters
+from keras_regnet.data import DamagedImageError, DataConfig, load
+from keras_regnet.training import TrainingConfig
+from keras_regnet.training.evaluation import evaluate_data
+from keras_regnet.training.job import ModelConfig, train_network
+from tests.data.damaged import huge_jpeg, jpeg, truncated
+
+TINY = RegNetParameters(depth=2, w0=8, wa=8, wm=2, group_width=8)
+BAD = {"03.jpg": truncated, "07.jpg": lambda: b"", "11.jpg": huge_jpeg}
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """Two classes of 24 pictures to train with, some odd or damaged; 6 to validate."""
+    image = pytest.importorskip("PIL.Image")
+    monkeypatch.setattr("keras_regnet.data.folders.CHECKED", 0)
+    root = tmp_path / "pictures"
+    for part, count in (("train", 24), ("val", 6)):
+        for brightness, name in enumerate("ab"):
+            (root / part / name).mkdir(parents=True)
+            for index in range(count):
+                path = root / part / name / f"{index:02}.jpg"
+                path.write_bytes(jpeg(50 + 100 * brightness + index))
+    for name, make in BAD.items():
+        (root / "train" / "a" / name).write_bytes(make())
+    image.new("CMYK", (28, 24), (0, 0, 0, 90)).save(root / "train/b/02.jpg", "JPEG")
+    png = tf.io.encode_png(np.full((24, 28, 3), 160, np.uint8)).numpy()
+    (root / "train/b/05.jpg").write_bytes(png)
+    (root / "val/a/04.jpg").write_bytes(truncated())
+    return root
+
+
+def train(pictures, run_dir, **fields):
+    data = DataConfig(str(pictures), image_size=16, batch_size=8, **fields)
+    training = TrainingConfig(epochs=2, warmup_epochs=0)
+    return train_network(
+        ModelConfig(architecture=TINY), data, training, run_dir, verbose=0
+    )
+
+
+def test_counted_and_named_once_while_training_goes_on(pictures, tmp_path):
+    with pytest.warns(UserWarning, match="Skipped") as caught:
+        result = train(pictures, tmp_path / "run")
+    assert [row["unreadable_images"] for row in result.history] == [4, 4]
+    assert [row["validation_count"] for row in result.history] == [11, 11]
+    messages = [str(warning.message) for warning in caught]
+    bad = [str(pictures / "train" / "a" / name) for name in BAD]
+    bad.append(str(pictures / "val/a/04.jpg"))
+    for path in bad:
+        assert sum(path in message for message in messages) == 1
+    assert sum("Skipped" in message for message in messages) == 4
+    written = (tmp_path / "run" / "unreadable_images.txt").read_text()
+    assert sorted(written.splitlines()) == sorted(bad)
+
+
+def test_a_run_may_refuse_them(pictures, tmp_path):
+    with pytest.raises(DamagedImageError, match=r"none may be left out\. Received: "):
+        train(pictures, tmp_path, strict=True)
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_an_evaluation_names_what_is_left(pictures):
+    config = DataConfig(str(pictures), image_size=16, batch_size=8)
+    model = ModelConfig(architecture=TINY).build((16, 16, 3), 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("default", "Skipped an image")
+        evaluation = evaluate_data(model, load(config), worst=11)
+    assert evaluation.count == 11
+    names = {mistake.name for mistake in evaluation.worst}
+    assert names
+    assert all(name.startswith(str(pictures / "val")) for name in names)
+    assert str(pictures / "val/a/04.jpg") not in names
+
+
+def test_an_evaluation_may_refuse_them(pictures):
+    config = DataConfig(str(pictures), image_size=16, batch_size=8, strict=True)
+    model = ModelConfig(architecture=TINY).build((16, 16, 3), 2)
+    with pytest.raises(DamagedImageError, match=r"Received: .*val/a/04\.jpg"):
+        evaluate_data(model, load(config))
