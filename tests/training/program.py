@@ -101,6 +101,7 @@ def main():
         arguments.run_dir,
         strategy=strategy,
         resume=True,
+        verbose=0,  # nobody reads the pipe
     )
     print("training", flush=True)
     trainer.train()
