@@ -124,11 +124,12 @@ class DataConfig:
         evaluation_size: Height and width of evaluation images. None: as training
             images. Many recipes train with smaller ones.
         first_label: The label of the first class in TFRecords: 1 in ImageNet's
-            customary layout, or 0. None: what the labels say.
+            customary layout, or 0. None: the least label, which must be 0 or 1.
         strict: Whether an image that cannot be used is an error. Otherwise it is left
             out, or in training replaced, with a warning when it is first met.
         data_service: `"grpc://host:port"` of the dispatcher of a tf.data service whose
-            workers make the training batches; they must see the same files.
+            workers make the training batches; they must see the same files. It must be
+            complete within a minute of the start of an epoch.
     """
 
     name: str = "digits"

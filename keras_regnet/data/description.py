@@ -52,6 +52,8 @@ class DataDescription:
 def describe(config: DataConfig) -> DataDescription:
     """Finds the numbers of a data set, where it is a TFDS one without its images.
 
+    Nothing is downloaded, whatever `config.download` says.
+
     Raises:
         ValueError: The data set is unknown or does not fit.
         FileNotFoundError: It is not on this disk, and its numbers are not known.
@@ -72,8 +74,12 @@ def describe(config: DataConfig) -> DataDescription:
     if not sizes:
         sizes = _CUSTOMARY.get(builder.name)
     if not sizes:
-        sources.prepare(builder, config)
-        sizes = {name: part.num_examples for name, part in builder.info.splits.items()}
+        raise FileNotFoundError(
+            f"How many images {config.name!r} has is only known once it is prepared, "
+            "and nothing is downloaded to describe it. "
+            f"{sources.how_to_prepare(config, builder)}. "
+            f"Received: name={config.name!r}, data_dir={config.data_dir!r}"
+        )
     (_, first, last), (_, begin, end) = sources.parts(config, sizes)
     size = image_size(config, sources.small_size(image) or (224, 224))
     return DataDescription(

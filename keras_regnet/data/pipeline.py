@@ -159,7 +159,7 @@ class Data:
         if portion.served:
             dataset = in_order(dataset, self.config.data_service, portion)
         steps = tf.data.experimental.assert_cardinality(portion.stop - portion.start)
-        return _options(self._told(dataset, split).apply(steps))
+        return _options(self._told(dataset, split).apply(steps), portion.served)
 
     def validation(self, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Every validation image once, in a fixed order; the last batch may be short.
@@ -221,6 +221,7 @@ class Data:
             ValueError: There is no such batch.
         """
         portion = self._portion(epoch, step, (0, workers))
+        portion = dataclasses.replace(portion, served=False)
         if step == portion.stop:
             raise ValueError(f"Expected a step below {portion.stop}. Received: {step}")
         split, order = self._source.train, (self.config.seed, epoch, _ORDER)
@@ -341,7 +342,7 @@ class Data:
         return tf.ensure_shape(images, (None, *self.evaluation_shape))
 
 
-def _options(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def _options(dataset: tf.data.Dataset, served: bool = False) -> tf.data.Dataset:
     """Fixes the order and how several workers share it, and prefetches.
 
     Without autotuning: a map then works on all cores, which is as fast (measured with
@@ -351,6 +352,7 @@ def _options(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
     options.autotune.enabled = False
-    policy = tf.data.experimental.AutoShardPolicy.DATA
-    options.experimental_distribute.auto_shard_policy = policy
+    if not served:  # whose own policy, to share nothing by itself, cannot be changed
+        policy = tf.data.experimental.AutoShardPolicy.DATA
+        options.experimental_distribute.auto_shard_policy = policy
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-_ENDLESS = 2**62
-
 
 @dataclass(frozen=True)
 class Portion:
@@ -20,8 +18,7 @@ class Portion:
         count: How many there are.
         repeats: How many times in a row each image comes.
         served: Whether the batches are made by a tf.data service, each of whose
-            workers has to leave out those of the others. There is no end then: what
-            comes after `stop` is for nobody.
+            workers has to leave out those of the others.
     """
 
     batch_size: int
@@ -72,19 +69,27 @@ class Portion:
         """The numbers of the batches, int64."""
         if not self.served:
             return tf.data.Dataset.range(self.start, self.stop)
-        last = self.stop - 1
-        return self.divided(tf.data.Dataset.range(self.start, _ENDLESS)).map(
-            lambda step: tf.minimum(step, last)
+        return self.divided(tf.data.Dataset.counter(self.start)).take_while(
+            lambda step: step < self.stop
         )
 
     def numbered(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """Batches that are read in order, each with its number in front."""
-        if self.served:
-            batches = batches.repeat()
-        return self.divided(batches.enumerate(self.start))
+        if not self.served:
+            return batches.enumerate(self.start)
+        nothing = tf.nest.map_structure(
+            lambda spec: tf.zeros(spec.shape, spec.dtype), batches.element_spec
+        )
+        after = tf.data.Dataset.from_tensors(nothing).repeat()
+        return self.divided(
+            batches.concatenate(after).enumerate(self.start)
+        ).take_while(lambda step, *_: step < self.stop)
 
     def divided(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Every worker of a data service keeps each of so many elements."""
+        """Every worker of a data service keeps each of so many elements.
+
+        There must be at least one for each, which is why the above have no end.
+        """
         if not self.served:
             return dataset
         hint = tf.data.experimental.SHARD_HINT

@@ -1,17 +1,34 @@
 """tf.data service: other machines make the batches, and they arrive in their order.
 
 Each batch is made by one of the service's workers: every worker leaves out the batches
-of the others (`ShardingPolicy.HINT`), and the trainer takes one from each in turn
-(coordinated reads). A turn is sorted here, since the service does not say who begins.
+of the others (`SHARD_HINT`). The trainer reads from each worker by a data set of its
+own, which is empty on all others, and takes a batch of each in turn. (tf.data's
+coordinated reads pass over a worker that needs longer than 0.1 s for a batch, and so do
+not keep the order.)
+
+A service is waited for and counted when an epoch begins. From then on tf.data alone
+decides what becomes of a lost server; batches that are not the next ones end the epoch
+with an error.
 """
 
+import logging
+import time
 import uuid
+import warnings
 
 import tensorflow as tf
 
 from keras_regnet.data.portions import Portion
 
+FIRST_CONTACT = 60.0
+"""Seconds until the dispatcher and all workers must have been found."""
+
 _SERVICE = tf.data.experimental.service
+_HINT = tf.data.experimental.SHARD_HINT
+_MOST_WORKERS = 2**20
+_ASK_AGAIN = 0.5  # seconds
+_LONGEST_QUESTION = 10.0
+_AHEAD = 2  # batches of each worker that may be on their way
 
 
 def start_dispatcher(
@@ -61,17 +78,91 @@ def start_worker(
     )
 
 
-def count_workers(service: str) -> int:
-    """How many workers of a tf.data service are there now."""
-    one = tf.data.Dataset.range(1)
-    return sum(
-        1
-        for _ in one.apply(
+def count_workers(service: str, seconds: float | None = None) -> int:
+    """Waits until a tf.data service is complete.
+
+    Args:
+        service: "grpc://host:port" of the dispatcher.
+        seconds: How long to wait; `FIRST_CONTACT` where None.
+
+    Returns:
+        How many workers it has.
+
+    Raises:
+        ConnectionError: Nobody answers there, it is no such dispatcher, or a worker is
+            missing.
+    """
+    seconds = FIRST_CONTACT if seconds is None else seconds
+    end = time.monotonic() + seconds
+    _wait_for_answer(service, seconds)
+    waited = False
+    while True:
+        left = end - time.monotonic()
+        found = _ask_workers(service, min(max(left, 1.0), _LONGEST_QUESTION))
+        count = found[0][1] - found[0][0] if found else 0
+        if found and len(found) == count:
+            return count
+        if time.monotonic() >= end:
+            there = f"{len(found)} of {count} workers" if found else "no worker"
+            raise ConnectionError(
+                f"The tf.data service at {service} has {there} after {seconds:g} s. "
+                "Start all that its dispatcher was told of, so that they reach it. "
+                f"Received: data_service={service!r}"
+            )
+        if not waited:
+            logging.getLogger("keras_regnet").warning(
+                "Waiting for the workers of the tf.data service at %s", service
+            )
+            waited = True
+        time.sleep(_ASK_AGAIN)
+
+
+def _wait_for_answer(service: str, seconds: float) -> None:
+    """Waits for a gRPC server: TensorFlow itself would for an hour."""
+    import grpc  # comes with TensorFlow
+
+    with grpc.insecure_channel(service.removeprefix("grpc://")) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=seconds)
+        except grpc.FutureTimeoutError:
+            raise ConnectionError(
+                f"No tf.data service answers at {service} within {seconds:g} s. Is its "
+                "dispatcher running, and can it be reached from here? "
+                f"Received: data_service={service!r}"
+            ) from None
+
+
+def _ask_workers(service: str, seconds: float) -> list[tuple[int, int]]:
+    """Each worker that is there gives its number, and that plus how many there will be.
+
+    Nothing where there is none after so many seconds. In a session, since only that can
+    give up.
+    """
+    found: list[tuple[int, int]] = []
+    with tf.Graph().as_default(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of options in graphs
+        numbers = tf.data.Dataset.range(_MOST_WORKERS).shard(_HINT, _HINT).batch(2)
+        served = numbers.take(1).apply(
             _SERVICE.distribute(
-                _SERVICE.ShardingPolicy.OFF, service, job_name=_unheard_of()
+                _SERVICE.ShardingPolicy.HINT, service, job_name=_unheard_of()
             )
         )
-    )
+        pair = tf.compat.v1.data.make_one_shot_iterator(served).get_next()
+        options = tf.compat.v1.RunOptions(timeout_in_ms=int(seconds * 1000))
+        no_gpu = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+        with tf.compat.v1.Session(config=no_gpu) as session:
+            try:
+                while True:
+                    first, second = session.run(pair, options=options).tolist()
+                    found.append((first, second))
+            except (tf.errors.OutOfRangeError, tf.errors.DeadlineExceededError):
+                return found
+            except tf.errors.OpError as error:
+                raise ConnectionError(
+                    f"The tf.data service at {service} cannot be used. Does the "
+                    "address belong to a dispatcher that was told of its workers? "
+                    f"{_reason(error)} Received: data_service={service!r}"
+                ) from error
 
 
 def in_order(
@@ -87,37 +178,43 @@ def in_order(
 
     Returns:
         The same elements in the order of the batches. Where one is not the next (a
-        worker was missing at the start, or was started again and began from the
-        beginning) the data end with an error.
+        worker was started again and began from the beginning) the data end with an
+        error.
+
+    Raises:
+        ConnectionError: The service does not answer, or a worker is missing.
     """
     workers = count_workers(service)
-    served = dataset.apply(
-        _SERVICE.distribute(
+    spec = dataset.element_spec
+    registered = [
+        _SERVICE.register_dataset(service, _of_worker(dataset, number, workers))
+        for number in range(workers)
+    ]
+    with tf.device("/CPU:0"):
+        ids = tf.stack(registered)
+
+    def from_worker(number: tf.Tensor) -> tf.data.Dataset:
+        return _SERVICE.from_dataset_id(
             _SERVICE.ShardingPolicy.HINT,
             service,
-            job_name=_unheard_of(),
-            consumer_index=0,
-            num_consumers=1,
+            ids[number],
+            spec,
+            max_outstanding_requests=workers * _AHEAD,
         )
+
+    served = tf.data.Dataset.range(workers).interleave(
+        from_worker,
+        cycle_length=workers,
+        num_parallel_calls=workers,
+        deterministic=True,
     )
-
-    def sorted_turn(*parts: tf.data.Dataset) -> tf.data.Dataset:
-        turn = tf.data.Dataset.zip(parts)
-        places = tf.data.Dataset.range(portion.start, portion.start + workers)
-        return places.flat_map(
-            lambda place: turn.filter(lambda step, *_: (step - place) % workers == 0)
-        )
-
-    flat = served.map(lambda *element: tuple(tf.nest.flatten(element)))
-    flat = flat.window(workers, drop_remainder=True).flat_map(sorted_turn)
-    spec = dataset.element_spec
 
     def checked(expected: tf.Tensor, element: tuple) -> tuple:
         right = tf.debugging.Assert(
             tf.equal(expected, element[0]),
             [
-                "The data service did not give the next batch. Are all its workers "
-                f"there ({workers} were found), and has none been started again? "
+                f"The tf.data service at {service} did not give the next batch. Has "
+                f"one of its {workers} workers been started again? "
                 "Expected and received:",
                 expected,
                 element[0],
@@ -125,12 +222,25 @@ def in_order(
         )
         with tf.control_dependencies([right]):
             step = tf.identity(element[0])
-        return tf.nest.pack_sequence_as(spec, [step, *element[1:]])
+        return step, *element[1:]
 
     steps = tf.data.Dataset.range(portion.start, portion.stop)
-    return tf.data.Dataset.zip(steps, flat).map(checked)
+    return tf.data.Dataset.zip(steps, served).map(checked)
+
+
+def _of_worker(dataset: tf.data.Dataset, number: int, workers: int) -> tf.data.Dataset:
+    """A data set that is empty on all workers of a service but one."""
+    here = tf.data.Dataset.range(workers).shard(_HINT, _HINT)
+    return here.filter(lambda worker: worker == number).flat_map(lambda _: dataset)
 
 
 def _unheard_of() -> str:
     """A job's name that no earlier one has: those would be joined, not begun."""
     return uuid.uuid4().hex
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """TensorFlow's reason, without where in the graph it was."""
+    lines = (error.message or type(error).__name__).splitlines()
+    nodes = [place for place, line in enumerate(lines) if line.startswith("Node: ")]
+    return lines[min(nodes[0] + 1 if nodes else 0, len(lines) - 1)].strip()

@@ -162,13 +162,20 @@ def prepare(builder: Any, config: DataConfig) -> None:
     if config.download:
         builder.download_and_prepare()
         return
-    root = config.data_dir or builder.data_dir.partition(f"/{builder.name}/")[0]
     raise FileNotFoundError(
         f"The data set {config.name!r} is not prepared in {builder.data_dir}, and "
-        f"nothing is downloaded unasked. Prepare it with `tfds build {config.name} "
-        f"--data_dir={root}`, point data_dir or the environment variable "
-        "TFDS_DATA_DIR at a folder that has it, or allow it with download=True. "
+        f"nothing is downloaded unasked. {how_to_prepare(config, builder)}, or allow "
+        "it with download=True. "
         f"Received: name={config.name!r}, data_dir={config.data_dir!r}"
+    )
+
+
+def how_to_prepare(config: DataConfig, builder: Any) -> str:
+    """What to do where a TFDS data set is not on the disk, without a full stop."""
+    root = config.data_dir or builder.data_dir.partition(f"/{builder.name}/")[0]
+    return (
+        f"Prepare it with `tfds build {config.name} --data_dir={root}`, point data_dir "
+        "or the environment variable TFDS_DATA_DIR at a folder that has it"
     )
 
 

@@ -45,7 +45,7 @@ def tfrecords(config: DataConfig, root: Path) -> Source:
     files = _files(root)
     notes = Notes([path for paths in files.values() for path in paths])
     known = notes.read()
-    if "counts" not in known or "labels" not in known:
+    if not _fits(known, files):
         known = {
             "counts": {part: count_records(paths) for part, paths in files.items()},
             "labels": _labels(files),
@@ -72,6 +72,20 @@ def tfrecords(config: DataConfig, root: Path) -> Source:
         train=train.split(config, 0, at),
         validation=judged.split(config, begin, end),
     )
+
+
+def _fits(known: Mapping[str, Any], files: Mapping[str, Sequence[Path]]) -> bool:
+    """Whether notes are whole: somebody else may have written that file."""
+    try:
+        counts, labels = known["counts"], known["labels"]
+        return (
+            {part: len(found) for part, found in counts.items()}
+            == {part: len(paths) for part, paths in files.items()}
+            and isinstance(labels["names"], dict)
+            and 0 <= labels["least"] <= labels["greatest"]
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 class _Records:
@@ -171,11 +185,11 @@ def _feature(record: bytes, name: str) -> Any:
 
 def _files(root: Path) -> dict[str, list[Path]]:
     """The files of the training and the validation part, complete and in order."""
-    found: dict[str, dict[int, tuple[Path, int]]] = {}
+    found: dict[str, list[tuple[Path, int, int]]] = {}
     for path in sorted(root.iterdir()):
         if (match := _NAME.fullmatch(path.name)) and path.is_file():
             part, number, total = match[1], int(match[2]), int(match[3])
-            found.setdefault(part, {})[number] = path, total
+            found.setdefault(part, []).append((path, number, total))
     if "train" not in found:
         raise ValueError(
             f"{root} has no training files. Expected train-00000-of-01024 and so on. "
@@ -189,17 +203,24 @@ def _files(root: Path) -> dict[str, list[Path]]:
     return files
 
 
-def _complete(numbered: Mapping[int, tuple[Path, int]], root: Path) -> list[Path]:
-    totals = {total for _, total in numbered.values()}
-    total = max(totals)
-    missing = sorted(set(range(total)) - set(numbered))
-    if len(totals) > 1 or missing or len(numbered) > total:
-        some = next(iter(numbered.values()))[0]
+def _complete(found: Sequence[tuple[Path, int, int]], root: Path) -> list[Path]:
+    """The files of a part in their order, each of its numbers once."""
+    total = max(total for _, _, total in found)
+    numbers = {number for _, number, _ in found}
+    missing = sorted(set(range(total)) - numbers)
+    if missing:
         raise ValueError(
-            f"The TFRecord files like {some.name} must be numbered 0 to {total - 1}; "
-            f"{len(missing)} are missing: {missing[:5]}. Received: {root}"
+            f"The TFRecord files like {found[0][0].name} must be numbered 0 to "
+            f"{total - 1}; {len(missing)} are missing: {missing[:5]}. Received: {root}"
         )
-    return [numbered[number][0] for number in range(total)]
+    if len(found) > total:
+        some = [path.name for path, _, _ in found]
+        raise ValueError(
+            f"The TFRecord files like {some[0]} must be numbered once, as {total} "
+            f"files. Received: {len(found)} in {root}: {', '.join(some[:5])}"
+        )
+    by_number = {number: path for path, number, _ in found}
+    return [by_number[number] for number in range(total)]
 
 
 def _labels(files: Mapping[str, Sequence[Path]]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ GROUPS = {
         "split_seed",
         "cache",
         "shuffle_buffer",
+        "first_label",
         "strict_data",
         "data_service",
         "first_label",
@@ -266,7 +267,8 @@ HELP = {
     "precision": "A Keras dtype policy: float32, mixed_bfloat16, mixed_float16 (which "
     "scales the loss) or float64.",
     "dataset": "digits (embedded), the name of a TFDS data set (fashion_mnist, "
-    "cifar10, imagenet2012, ...), or folder:/path with a folder of pictures per class.",
+    "cifar10, imagenet2012, ...), folder:/path with a folder of pictures per class, or "
+    "tfrecord:/path with TFRecords in ImageNet's customary layout.",
     "augment": "What happens to training images: none, pad_crop, pad_crop_flip, "
     "random_resized_crop; auto: pad_crop for digits and letters, pad_crop_flip for "
     "other small images, random_resized_crop for the rest.",

@@ -1,0 +1,317 @@
+"""TFRecords in the customary layout of ImageNet."""
+
+import pytest
+import tensorflow as tf
+
+from keras_regnet.data import DataConfig, load, record_counts
+from tests.data.records import example, jpeg, write_file, write_records
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Keras' folder, for the notes."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Three files with 26 images of two classes, from label 1 on; 9 to validate."""
+    folder = tmp_path / "records"
+    write_records(folder, "train", [8, 11, 7], names=("cat", "dog"))
+    write_records(folder, "validation", [4, 5], names=("cat", "dog"))
+    return folder
+
+
+def config(root, **others):
+    return DataConfig(
+        f"tfrecord:{root}",
+        **{"image_size": 16, "batch_size": 4, "augment": "none"} | others,
+    )
+
+
+def seen(dataset):
+    """(number, label) of the images of each batch: each is 5 brighter than the last."""
+    return [
+        [
+            (round(float(x.mean()) / 5), int(label))
+            for x, label in zip(images.numpy(), labels.numpy(), strict=True)
+        ]
+        for images, labels in dataset
+    ]
+
+
+def flat(batches):
+    return [each for batch in batches for each in batch]
+
+
+def every(count):
+    return [(number, number % 2) for number in range(count)]
+
+
+def test_what_is_there(root):
+    data = load(config(root))
+    assert (data.train_size, data.validation_size) == (26, 9)
+    assert data.class_names == ("cat", "dog")
+    assert data.steps_per_epoch == 6
+    assert flat(seen(data.validation())) == every(9)
+    found = flat(seen(data.train(0)))
+    assert len(found) == len(set(found)) == 24
+    assert set(found) < set(every(26))
+
+
+@pytest.mark.parametrize("suffix", ["", ".tfrecord", ".tfrecords"])
+def test_without_a_validation_part(tmp_path, suffix):
+    folder = tmp_path / "records"
+    write_records(folder, "train", [8, 12], suffix=suffix)
+    data = load(config(folder, validation_fraction=0.25))
+    assert (data.train_size, data.validation_size) == (15, 5)
+    assert flat(seen(data.validation())) == every(20)[15:]
+    assert set(flat(seen(data.train(3)))) < set(every(15))
+
+
+def test_names_of_classes(tmp_path):
+    write_records(tmp_path / "numbers", "train", [20], classes=3)
+    data = load(config(tmp_path / "numbers"))
+    assert data.class_names == ("0", "1", "2")
+    # Label 5 has a name, 2 to 4 are not there, 1 has none.
+    rows = [example(jpeg(1), 1), example(jpeg(2), 5, class_synset="n05")]
+    write_file(tmp_path / "gaps" / "train-00000-of-00001", rows * 4)
+    data = load(config(tmp_path / "gaps"))
+    assert data.class_names == ("0", "1", "2", "3", "n05")
+
+
+# Which label is the first
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_least_label_is_the_first(tmp_path, caplog, first):
+    write_records(tmp_path / "records", "train", [20], first=first)
+    data = load(config(tmp_path / "records"))
+    assert data.num_classes == 2
+    assert f"are {first} to {first + 1}: {first} is taken" in caplog.text
+    assert set(flat(seen(data.train(0)))) < set(every(20))
+
+
+def test_the_first_label_can_be_given(tmp_path, caplog):
+    write_records(tmp_path / "records", "train", [20], first=1)
+    data = load(config(tmp_path / "records", first_label=0))
+    assert data.class_names == ("0", "1", "2")
+    assert {label for _, label in flat(seen(data.train(0)))} == {1, 2}
+    assert "is taken" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("first", "given", "message"),
+    [
+        (2, None, "are 2 to 3, so that first_label must be given. Received: .*=None"),
+        (1, 2, "are 1 to 2. Received: first_label=2"),
+    ],
+)
+def test_first_labels_that_cannot_be(tmp_path, first, given, message):
+    write_records(tmp_path / "records", "train", [20], first=first)
+    with pytest.raises(ValueError, match=message):
+        load(config(tmp_path / "records", first_label=given))
+
+
+# Order
+
+
+def test_the_order_is_the_seeds_and_the_epochs(root):
+    one, two = (load(config(root, seed=3)) for _ in range(2))
+    first = seen(one.train(0))
+    assert first == seen(two.train(0)) == seen(one.train(0))
+    assert first != seen(one.train(1))
+    assert first != seen(load(config(root, seed=4)).train(0))
+    assert flat(first) != sorted(flat(first))
+
+
+@pytest.mark.parametrize("others", [{}, {"repeated_augmentation": 3}])
+@pytest.mark.parametrize("shard", [(0, 1), (1, 2)])
+def test_a_later_start_goes_on_with_the_same_stream(root, others, shard):
+    data = load(config(root, shuffle_buffer=5, **others))
+    whole = seen(data.train(1, 0, shard))
+    assert len(whole) == 6
+    for step in range(7):
+        assert seen(data.train(1, step, shard)) == whole[step:]
+
+
+def test_workers_have_records_of_their_own(root):
+    data = load(config(root))
+    parts = [flat(seen(data.train(0, 0, (index, 2)))) for index in range(2)]
+    assert [len(part) for part in parts] == [12, 12]
+    assert not set(parts[0]) & set(parts[1])
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_workers_share_the_validation(root, count):
+    data = load(config(root))
+    parts = [seen(data.validation((index, count))) for index in range(count)]
+    assert {len(part) for part in parts} == {3}
+    assert sorted(flat(flat(parts))) == every(9)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_names_of_a_batch(root, workers):
+    data = load(config(root))
+    parts = [seen(data.train(2, 0, (index, workers))) for index in range(workers)]
+    for step in (0, 3):
+        images = flat(part[step] for part in parts)
+        expected = tuple(f"train_{number}.jpg" for number, _ in images)
+        assert data.batch_names(2, step, workers) == expected
+
+
+def test_names_of_records_without_names(tmp_path):
+    write_records(tmp_path / "records", "train", [3, 9], filenames=False)
+    data = load(config(tmp_path / "records"))
+    starts = (0, 3)
+    found = [number for number, _ in seen(data.train(0))[1]]
+    for number, name in zip(found, data.batch_names(0, 1), strict=True):
+        path, _, place = name.rpartition(":")
+        file = int(path.rpartition("-of-")[0][-5:])
+        assert starts[file] + int(place) == number
+
+
+# Damage
+
+
+def replace_record(path, place, record):
+    records = [each.numpy() for each in tf.data.TFRecordDataset(str(path))]
+    records[place] = record
+    write_file(path, records)
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (example(b"no picture", 1, filename="bad"), "Unknown image file format"),
+        (example(None, 1, filename="bad"), "the file is empty"),
+        (example(jpeg(9), 7, filename="bad"), "its label 7 is not one of 1 to 2"),
+        (example(jpeg(9), 0, filename="bad"), "its label 0 is not one of 1 to 2"),
+        (example(jpeg(9), None, filename="bad"), "no Example with one image/class"),
+        (b"no Example", "no Example with one image/class"),
+    ],
+)
+def test_a_bad_record_in_the_middle(root, monkeypatch, record, reason):
+    # As with the whole of ImageNet: the labels of the validation part are looked at.
+    monkeypatch.setattr("keras_regnet.data.tfrecords._SMALL_BYTES", 0)
+    path = root / "train-00001-of-00003"
+    replace_record(path, 3, record)
+    data = load(config(root, batch_size=13))
+    with pytest.warns(UserWarning, match=reason):
+        found = flat(seen(data.train(0)))
+    assert len(found) == 26
+    assert set(found) == set(every(26)) - {(11, 1)}
+    assert data.problems.names in (("bad",), (f"{path}:3",))
+    strict = load(config(root, batch_size=13, strict=True))
+    with pytest.raises(ValueError, match=reason), strict.problems.raising():
+        list(strict.train(0))
+
+
+def test_a_bad_record_of_the_validation_part(root):
+    replace_record(root / "validation-00001-of-00002", 1, example(b"", 2))
+    data = load(config(root))
+    with pytest.warns(UserWarning, match=r"validation-00001-of-00002:1: .*empty"):
+        assert flat(seen(data.validation())) == [x for x in every(9) if x[0] != 5]
+
+
+def test_a_truncated_file(root):
+    path = root / "train-00002-of-00003"
+    with open(path, "r+b") as file:
+        file.truncate(path.stat().st_size - 20)
+    with pytest.raises(ValueError, match=f"middle of record 6. Received: {path}"):
+        load(config(root))
+
+
+def test_a_file_that_is_none(root):
+    path = root / "train-00001-of-00003"
+    path.write_text("This is a text and not a file of records.")
+    with pytest.raises(ValueError, match=f"Received: {path}"):
+        load(config(root))
+
+
+def test_missing_files(root):
+    (root / "train-00001-of-00003").unlink()
+    with pytest.raises(ValueError, match=rf"1 are missing: \[1\]. Received: {root}"):
+        load(config(root))
+
+
+def test_files_of_two_numberings(root):
+    write_records(root, "train", [1])
+    with pytest.raises(ValueError, match=r"must be numbered.*Received: "):
+        load(config(root))
+
+
+def test_no_records_at_all(tmp_path):
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match=r"no training files.*Received: parts \[\]"):
+        load(config(tmp_path / "none"))
+    write_file(tmp_path / "empty" / "train-00000-of-00001", [])
+    with pytest.raises(ValueError, match=r"image/class/label. Received: "):
+        load(config(tmp_path / "empty"))
+
+
+def test_records_without_labels(tmp_path):
+    path = tmp_path / "records" / "train-00000-of-00001"
+    write_file(path, [example(jpeg(1), None)] * 20)
+    with pytest.raises(ValueError, match=r"image/class/label. Received: "):
+        load(config(path.parent))
+
+
+# Notes
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The files whose records were counted."""
+    found = []
+    count = record_counts._count
+
+    def counting(path):
+        found.append(path.name)
+        return count(path)
+
+    monkeypatch.setattr(record_counts, "_count", counting)
+    return found
+
+
+def test_what_was_counted_is_kept_until_a_file_changes(root, home, counted):
+    one = load(config(root))
+    assert len(counted) == 5
+    (note,) = (home / "keras_regnet" / "records").iterdir()
+    two = load(config(root))
+    assert len(counted) == 5
+    assert seen(one.train(0)) == seen(two.train(0))
+    assert one.class_names == two.class_names
+
+    write_records(root, "validation", [4, 6], names=("cat", "mouse"))
+    changed = load(config(root))
+    assert len(counted) == 10
+    assert changed.validation_size == 10
+    assert note.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"counts": 3, "labels": {}}',
+        '{"counts": {"train": [8]}, "labels": {"least": 1}}',
+    ],
+)
+def test_damaged_notes_are_written_anew(root, home, counted, text):
+    load(config(root))
+    (note,) = (home / "keras_regnet" / "records").iterdir()
+    good = note.read_text()
+    note.write_text(text)
+    assert load(config(root)).train_size == 26
+    assert len(counted) == 10
+    assert note.read_text() == good
+
+
+def test_notes_that_cannot_be_kept(root, home, caplog):
+    home.write_text("a file where the folder should be")
+    assert load(config(root)).train_size == 26
+    assert "cannot be kept" in caplog.text

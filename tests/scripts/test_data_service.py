@@ -1,0 +1,85 @@
+"""scripts/data_service.py: a training that is fed by it is the same training."""
+
+import csv
+import signal
+import subprocess
+
+import pytest
+
+from tests.scripts.programs import TINY, command, environment, run
+from tests.training.processes import free_ports
+
+pytest.importorskip("sklearn")
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        command("data_service", *arguments),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def losses(path):
+    with open(path / "log.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    found = {key: row[key] for key in row if "loss" in key or "accuracy" in key}
+    assert found
+    return found
+
+
+def test_a_training_with_it_is_the_same(tmp_path):
+    port, *others = free_ports(3)
+    workers = [f"localhost:{each}" for each in others]
+    dispatcher = f"localhost:{port}"
+    processes = [
+        start("--role=dispatcher", f"--port={port}", f"--workers={','.join(workers)}")
+    ]
+    try:
+        processes += [
+            start("--role=worker", f"--dispatcher={dispatcher}", f"--address={each}")
+            for each in workers
+        ]
+        # The trainer waits for them.
+        fed = [f"--data_service=grpc://{dispatcher}", f"--run_dir={tmp_path / 'fed'}"]
+        run("train", *TINY, "--epochs=1", *fed)
+        run("train", *TINY, "--epochs=1", f"--run_dir={tmp_path / 'alone'}")
+        for process, number in zip(
+            processes, (signal.SIGINT, signal.SIGTERM, signal.SIGINT), strict=True
+        ):
+            process.send_signal(number)
+        said = [process.communicate(timeout=20) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert losses(tmp_path / "fed") == losses(tmp_path / "alone")
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    assert f"Dispatcher at port {port}." in said[0][0]
+    assert "The dispatcher has ended (SIGINT)." in said[0][0]
+    for (out, error), address in zip(said[1:], workers, strict=True):
+        assert f"Worker at {address}." in out
+        assert f"--data_service=grpc://{dispatcher}" in out
+        assert "The worker has ended (SIG" in out
+        assert "Traceback" not in error
+
+
+WORKER = "--role=worker"
+DISPATCHER = "--role=dispatcher"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--role must be dispatcher or worker"),
+        ([DISPATCHER, "--port=0"], "needs --workers. Received: None"),
+        ([DISPATCHER, "--port=0", "--workers=a:1,a:1"], "different addresses"),
+        ([WORKER, "--dispatcher=a:1", "--address=b:0"], "host:port. Received: 'b:0'"),
+        ([WORKER, "--dispatcher=a:1", "--address=b:1", "--workers=b:1"], "no use for"),
+    ],
+)
+def test_wrong_flags(arguments, message):
+    error = run("data_service", *arguments, code=2)
+    assert message in error
+    assert len([x for x in error.splitlines() if x.startswith("Error: ")]) == 1
