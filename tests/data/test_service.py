@@ -85,7 +85,15 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def places(*quick):
+    """All of them; others than `quick` take long."""
+    return [
+        pytest.param(place, id=name, marks=[] if name in quick else pytest.mark.slow)
+        for name, place in PLACES.items()
+    ]
+
+
+@pytest.mark.parametrize("place", places("odd start", "second of two"))
 def test_digits_in_memory(address, place):
     config = DataConfig(image_size=8, batch_size=280, mixup_alpha=0.4)
     here, served = pair(config, address)
@@ -93,7 +101,7 @@ def test_digits_in_memory(address, place):
     assert_same(here.train(*place), served.train(*place))
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("place", places("second epoch"))
 def test_image_folder(address, folder, place):
     config = DataConfig(folder, image_size=16, batch_size=4, random_erasing=0.5)
     here, served = pair(config, address)
@@ -102,9 +110,7 @@ def test_image_folder(address, folder, place):
     assert here.batch_names(0, 2) == served.batch_names(0, 2)
 
 
-@pytest.mark.parametrize(
-    "place", [(0, 0, (0, 1)), (1, 3, (1, 2)), (0, 4, (0, 1))], ids=str
-)
+@pytest.mark.parametrize("place", places("second of two"))
 def test_tfrecords(address, tmp_path, monkeypatch, place):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     write_records(tmp_path / "records", "train", [7, 11, 8])

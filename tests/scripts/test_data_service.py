@@ -30,6 +30,7 @@ def losses(path):
     return found
 
 
+@pytest.mark.slow
 def test_a_training_with_it_is_the_same(tmp_path):
     port, *others = free_ports(3)
     workers = [f"localhost:{each}" for each in others]
