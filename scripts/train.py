@@ -19,8 +19,9 @@ For example:
   # Go on after an interruption: the same command, and --resume.
   scripts/train.py --model=RegNetX32 --dataset=digits --run_dir=runs/digits --resume
 
-The run directory receives config.json, log.csv, TensorBoard events, checkpoints, and at
-the end learning_curve.png, model.keras, saved_model/ and result.json.
+The run directory receives config.json, log.csv, metrics.jsonl, TensorBoard events,
+checkpoints, and at the end report.html, learning_curve.png, model.keras, saved_model/
+and result.json.
 """
 
 import os

@@ -60,6 +60,11 @@ class Data:
         return (size, size, self.image_shape[-1]) if size else self.image_shape
 
     @property
+    def batch_size(self) -> int:
+        """Images of a batch, over all workers."""
+        return self.config.batch_size
+
+    @property
     def train_size(self) -> int:
         """The number of training images."""
         return self._source.train.size

@@ -10,7 +10,13 @@ Shard = tuple[int, int]
 
 @runtime_checkable
 class ShardedData(Protocol):
-    """Data that give each worker its part of an epoch, as `keras_regnet.data.Data`."""
+    """Data that give each worker its part of an epoch, as `keras_regnet.data.Data`.
+
+    Attributes:
+        batch_size: Images of a batch over all workers; of validation, at most.
+    """
+
+    batch_size: int
 
     def train(
         self, epoch: int, start_step: int = 0, shard: Shard = (0, 1)
@@ -75,7 +81,8 @@ class ValidationBatches:
     """Batches of (images, labels, weights) for every replica, again and again.
 
     Where there are several replicas, short batches are padded with examples of weight
-    0 to the size of the first one, rounded up to a multiple of the replicas.
+    0 to the size of the data's batches (or of the first one, where that is not known),
+    rounded up to a multiple of the replicas.
 
     Args:
         source: What the user gave.
@@ -98,16 +105,17 @@ class ValidationBatches:
         if isinstance(self.source, ShardedData):
             replicas //= workers
             dataset = self.source.validation((index, workers))
-            # The first worker's, because another one's part may be empty.
-            first = self.source.validation((0, workers))
+            # Not the first batch's size: images that cannot be used are left out.
+            largest = self.source.batch_size // workers
         else:
-            dataset = first = self.source
+            dataset, largest = self.source, None
         if context.num_replicas_in_sync == 1:
             return weighted(dataset)
         if self._size is None:
-            for images, _ in first.take(1):
-                self._size = -(-images.shape[0] // replicas) * replicas
-        dataset = weighted(dataset, self._size or replicas)
+            if largest is None:
+                largest = next((len(images) for images, _ in dataset.take(1)), 1)
+            self._size = -(-largest // replicas) * replicas
+        dataset = weighted(dataset, self._size)
         if not isinstance(self.source, ShardedData):
             dataset = _rows_of(dataset, (index, workers))
         return _split(dataset, context)

@@ -11,6 +11,7 @@ from keras_regnet.data import DamagedImageError, DataConfig, load
 from keras_regnet.training import TrainingConfig
 from keras_regnet.training.evaluation import evaluate_data
 from keras_regnet.training.job import ModelConfig, train_network
+from keras_regnet.training.strategies import make_strategy
 from tests.data.damaged import huge_jpeg, jpeg, truncated
 
 TINY = RegNetParameters(depth=2, w0=8, wa=8, wm=2, group_width=8)
@@ -19,11 +20,11 @@ BAD = {"03.jpg": truncated, "07.jpg": lambda: b"", "11.jpg": huge_jpeg}
 
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
-    """Two classes of 24 pictures to train with, some odd or damaged; 6 to validate."""
+    """Two classes of 24 pictures to train with, some odd or damaged; 12 to validate."""
     image = pytest.importorskip("PIL.Image")
     monkeypatch.setattr("keras_regnet.data.folders.CHECKED", 0)
     root = tmp_path / "pictures"
-    for part, count in (("train", 24), ("val", 6)):
+    for part, count in (("train", 24), ("val", 12)):
         for brightness, name in enumerate("ab"):
             (root / part / name).mkdir(parents=True)
             for index in range(count):
@@ -38,11 +39,16 @@ def pictures(tmp_path, monkeypatch):
     return root
 
 
-def train(pictures, run_dir, **fields):
+def train(pictures, run_dir, strategy=None, **fields):
     data = DataConfig(str(pictures), image_size=16, batch_size=8, **fields)
     training = TrainingConfig(epochs=2, warmup_epochs=0)
     return train_network(
-        ModelConfig(architecture=TINY), data, training, run_dir, verbose=0
+        ModelConfig(architecture=TINY),
+        data,
+        training,
+        run_dir,
+        strategy=strategy,
+        verbose=0,
     )
 
 
@@ -50,7 +56,7 @@ def test_counted_and_named_once_while_training_goes_on(pictures, tmp_path):
     with pytest.warns(UserWarning, match="Skipped") as caught:
         result = train(pictures, tmp_path / "run")
     assert [row["unreadable_images"] for row in result.history] == [4, 4]
-    assert [row["validation_count"] for row in result.history] == [11, 11]
+    assert [row["validation_count"] for row in result.history] == [23, 23]
     messages = [str(warning.message) for warning in caught]
     bad = [str(pictures / "train" / "a" / name) for name in BAD]
     bad.append(str(pictures / "val/a/04.jpg"))
@@ -59,6 +65,15 @@ def test_counted_and_named_once_while_training_goes_on(pictures, tmp_path):
     assert sum("Skipped" in message for message in messages) == 4
     written = (tmp_path / "run" / "unreadable_images.txt").read_text()
     assert sorted(written.splitlines()) == sorted(bad)
+
+
+@pytest.mark.filterwarnings("ignore:Skipped an image")
+def test_two_replicas_count_what_is_left(pictures, tmp_path):
+    """The first validation batch is shorter than the second by two."""
+    (pictures / "val/a/05.jpg").write_bytes(b"")
+    result = train(pictures, tmp_path, make_strategy("mirrored"))
+    assert [row["validation_count"] for row in result.history] == [22, 22]
+    assert [row["unreadable_images"] for row in result.history] == [5, 5]
 
 
 def test_a_run_may_refuse_them(pictures, tmp_path):
@@ -73,8 +88,8 @@ def test_an_evaluation_names_what_is_left(pictures):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("default", "Skipped an image")
-        evaluation = evaluate_data(model, load(config), worst=11)
-    assert evaluation.count == 11
+        evaluation = evaluate_data(model, load(config), worst=23)
+    assert evaluation.count == 23
     names = {mistake.name for mistake in evaluation.worst}
     assert names
     assert all(name.startswith(str(pictures / "val")) for name in names)
