@@ -43,6 +43,7 @@ NETWORK = [
     "--stem=small",
     "--stem_width=16",
     "--strides=1,2,2",
+    "--precision=mixed_bfloat16",
 ]
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS has fashion_mnist.")

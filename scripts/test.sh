@@ -6,8 +6,9 @@
 #                               a browser and the real data, where they can be had
 #   ./scripts/test.sh --slow    and what takes long
 #
-# Further arguments go to pytest. KERAS_REGNET_TEST_DATA names the folder with the real
-# data (default: ../shared/data, if it is there).
+# Further arguments go to pytest. Without any, two processes share the tests.
+# KERAS_REGNET_TEST_DATA names the folder with the real data (default: ../shared/data, if
+# it is there).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -86,4 +87,5 @@ say "linting"
 "$python" -m ruff check --quiet .
 "$python" -m ruff format --quiet --check . || { say "run: ruff format ."; exit 1; }
 say "testing ($tier)"
+[ $# -gt 0 ] || set -- -n2 --dist loadfile
 exec "$python" -m pytest -m "$marks" -rs "$@"

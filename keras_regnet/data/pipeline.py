@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data import guard, transforms
-from keras_regnet.data.augmentation import CROPS, Augmentation
+from keras_regnet.data.augmentation import Augmentation
 from keras_regnet.data.config import DataConfig
+from keras_regnet.data.decoding import Decoder
 from keras_regnet.data.mixing import mixer
 from keras_regnet.data.portions import Portion
 from keras_regnet.data.problems import Problems
@@ -157,7 +158,7 @@ class Data:
             drawn = transforms.fold(~seed, step)
             if self._source.size is not None:
                 whole = rows.start, portion.batch_size
-                images = self._augmentation(images, drawn, *whole)
+                images = self._decoder.augmentation(images, drawn, *whole)
             return step, *mix(drawn, images, labels), lost
 
         dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
@@ -203,7 +204,7 @@ class Data:
             else:
                 (step, fields), (kept, images, labels) = first, second
                 lost = guard.leave_out(kept, fields)
-            return step, self._complete(images), labels, lost
+            return step, self._decoder.complete(images), labels, lost
 
         dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         dataset = self._told(dataset, split)
@@ -284,67 +285,26 @@ class Data:
         return guard.tell(dataset, self.problems, split.name, split.reason)
 
     @cached_property
-    def _row_functions(self) -> dict[str, RowFunction]:
-        source = self._source
-        return {
-            "train": guard.row_function(source.train, self._decode_train),
-            "validation": guard.row_function(
-                source.validation,
-                lambda encoded, _: self._decode_whole(
-                    encoded, self.evaluation_shape[0]
-                ),
-            ),
-        }
-
-    @property
-    def _augmentation(self) -> Augmentation:
-        return Augmentation(
+    def _decoder(self) -> Decoder:
+        source, small = self._source, self._source.size is not None
+        augmentation = Augmentation(
+            self.config, self.augment, self.flip, self.pad, self.image_shape, small
+        )
+        return Decoder(
             self.config,
-            self.augment,
-            self.flip,
-            self.pad,
-            self.image_shape,
-            self._source.size is not None,
+            source.size,
+            source.channels,
+            self.evaluation_shape,
+            augmentation,
         )
 
-    def _decode_train(self, encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One encoded image to the size that all images of a batch share.
-
-        Where they are stored at many sizes, they are augmented here, each by itself: a
-        batch of large ones would leave the processor's cache at every operation.
-        """
-        if self._source.size is not None:
-            return self._decode_whole(encoded, self.image_shape[0])
-        if self.augment == "random_resized_crop":
-            image = transforms.decode_random_crop(
-                encoded,
-                transforms.stream(seed, CROPS),
-                self.image_shape[0],
-                self.config.crop_area,
-                self.config.crop_aspect,
-                self._source.channels,
-            )
-        else:
-            image = self._decode_whole(encoded, self.image_shape[0])
-        image = tf.ensure_shape(image, self.image_shape)
-        return self._augmentation(image[None], seed)[0]
-
-    def _decode_whole(self, encoded: tf.Tensor, size: int) -> tf.Tensor:
-        """One encoded image, whole where all have one size, else its middle."""
-        channels = self._source.channels
-        if self._source.size is None:
-            return transforms.decode_centre_crop(
-                encoded, size, self.config.crop_fraction, channels
-            )
-        image = transforms.decode(encoded, channels)
-        return tf.ensure_shape(image, (*self._source.size, channels))
-
-    def _complete(self, images: tf.Tensor) -> tf.Tensor:
-        """Resizes a validation batch to its size, and normalises it where asked to."""
-        images = transforms.resize(images, *self.evaluation_shape[:2])
-        if self.config.normalize:
-            images = transforms.normalize(images, self.config.mean, self.config.std)
-        return tf.ensure_shape(images, (None, *self.evaluation_shape))
+    @cached_property
+    def _row_functions(self) -> dict[str, RowFunction]:
+        source, decoder = self._source, self._decoder
+        return {
+            "train": guard.row_function(source.train, decoder.train),
+            "validation": guard.row_function(source.validation, decoder.validation),
+        }
 
 
 def _options(dataset: tf.data.Dataset, served: bool = False) -> tf.data.Dataset:

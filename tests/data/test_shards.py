@@ -90,11 +90,11 @@ def test_each_validation_image_is_one_workers(configs, way, count):
 
 
 def test_validation_when_there_are_more_workers_than_images(folder):
-    data = load(DataConfig(str(folder), image_size=16, batch_size=32))
-    parts = [batches(data.validation((index, 32))) for index in range(32)]
-    assert [len(part) for part in parts] == [1] * 32
-    assert [len(part[0][1]) for part in parts] == [1] * 14 + [0] * 18
-    assert parts[31][0][0].shape == (0, 16, 16, 3)
+    data = load(DataConfig(str(folder), image_size=16, batch_size=16))
+    parts = [batches(data.validation((index, 16))) for index in range(16)]
+    assert [len(part) for part in parts] == [1] * 16
+    assert [len(part[0][1]) for part in parts] == [1] * 14 + [0] * 2
+    assert parts[15][0][0].shape == (0, 16, 16, 3)
 
 
 @pytest.mark.parametrize(
