@@ -191,6 +191,7 @@ def replace_record(path, place, record):
         (example(jpeg(9), None, filename="bad"), "no Example with one image/class"),
         (b"no Example", "no Example with one image/class"),
     ],
+    ids=["text", "empty", "label 7", "label 0", "no label", "no Example"],
 )
 def test_a_bad_record_in_the_middle(root, monkeypatch, record, reason):
     # As with the whole of ImageNet: the labels of the validation part are looked at.
