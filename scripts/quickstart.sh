@@ -28,7 +28,8 @@ cat <<END
 Everything is in $run:
   model.keras         for keras.saving.load_model, after import keras_regnet
   saved_model/        for TensorFlow Serving and tf.saved_model.load
-  learning_curve.png  confusion_matrix.png  log.csv  tensorboard/
+  report.html         everything about the run, for a browser
+  learning_curve.png  confusion_matrix.png  log.csv  metrics.jsonl  tensorboard/
   config.json         how it was made;  result.json: how good it is
 Next: $environment/bin/python scripts/train.py --help
 END
