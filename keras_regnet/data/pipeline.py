@@ -66,6 +66,11 @@ class Data:
         return self.config.batch_size
 
     @property
+    def served(self) -> bool:
+        """Whether other machines make the training batches."""
+        return self.config.data_service is not None
+
+    @property
     def train_size(self) -> int:
         """The number of training images."""
         return self._source.train.size

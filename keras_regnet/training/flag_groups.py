@@ -236,8 +236,9 @@ OF_THE_PROGRAM = {
     "worker_timeout": (
         float,
         1800.0,
-        "How many seconds to wait for other workers to come, and later for anything to "
-        "happen, before giving up with exit code 4. 0: without end.",
+        "How many seconds to wait for other workers to come, and later (also with a "
+        "data service) for anything to happen, before giving up with exit code 4. 0: "
+        "without end.",
     ),
     "logical_cpu_devices": (
         int,

@@ -103,8 +103,8 @@ class Trainer:
         description: More of the configuration for `config.json`, as JSON types: what
             the network and the data are. A run only goes on where it is the same.
         callbacks: Keras callbacks. What they remember is not part of a checkpoint.
-        worker_timeout: With several workers, the process ends with exit code 4 where
-            nothing happens for so many seconds; 0 for never.
+        worker_timeout: With several workers, or a tf.data service, the process ends
+            with exit code 4 where nothing happens for so many seconds; 0 for never.
         verbose: 0 prints nothing; 1 prints a line per epoch.
 
     Raises:
@@ -163,13 +163,7 @@ class Trainer:
         chief_first(
             self.consensus, lambda: self.run.open(configuration, environment, resume)
         )
-        self.watchdog = Watchdog(
-            worker_timeout if self.consensus.workers > 1 else 0,
-            f"Nothing happened for {worker_timeout:g} seconds: another worker hangs or "
-            f"cannot be reached. Worker {self.consensus.index} of "
-            f"{self.consensus.workers} (from 0) ends. Start all of them again with "
-            "--resume (resume=True).",
-        )
+        self.watchdog = self._make_watchdog(worker_timeout)
         self.problems = DataProblems(train_dataset, self.run.path, self.consensus)
         self.record = Record(self.run, self.steps_per_epoch, self.consensus.chief)
         averages = Averages(model, self.strategy) if config.ema_decay else None
@@ -330,6 +324,21 @@ class Trainer:
             self.keeper.save(state, best)
         self.record.end_epoch(state)
         self.progress.end_epoch(row)
+
+    def _make_watchdog(self, seconds: float) -> Watchdog:
+        """Ends the process where others, without whom it cannot go on, are silent."""
+        served = getattr(self.train_dataset, "served", False)
+        if self.consensus.workers == 1 and not served:
+            seconds = 0
+        who = "the tf.data service" if served else "another worker"
+        if served and self.consensus.workers > 1:
+            who += " or another worker"
+        return Watchdog(
+            seconds,
+            f"Nothing happened for {seconds:g} seconds: {who} hangs or cannot be "
+            f"reached. Worker {self.consensus.index} of {self.consensus.workers} (from "
+            "0) ends. Start everything again with --resume (resume=True).",
+        )
 
     def _between_batches(self) -> None:
         """While a model is judged."""

@@ -66,6 +66,37 @@ def test_a_training_with_it_is_the_same(tmp_path):
         assert "Traceback" not in error
 
 
+@pytest.mark.slow
+def test_a_training_does_not_wait_for_ever_for_a_lost_worker(tmp_path):
+    port, other = free_ports(2)
+    dispatcher, address = f"localhost:{port}", f"localhost:{other}"
+    service = [
+        start("--role=dispatcher", f"--port={port}", f"--workers={address}"),
+        start("--role=worker", f"--dispatcher={dispatcher}", f"--address={address}"),
+    ]
+    flags = [f"--data_service=grpc://{dispatcher}", f"--run_dir={tmp_path}"]
+    training = subprocess.Popen(
+        command("train", *TINY, "--epochs=9999", "--worker_timeout=15", *flags),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for line in training.stdout:
+            if line.startswith("Epoch"):
+                break
+        service[1].kill()
+        _, error = training.communicate(timeout=120)
+    finally:
+        for process in (*service, training):
+            process.kill()
+            process.communicate()
+    assert training.returncode == 4, error
+    assert "Nothing happened for 15 seconds: the tf.data service hangs" in error
+    assert list((tmp_path / "checkpoints").glob("step-*.npz"))
+
+
 WORKER = "--role=worker"
 DISPATCHER = "--role=dispatcher"
 
