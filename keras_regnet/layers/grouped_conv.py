@@ -46,6 +46,7 @@ def grouped_convolution(
     strides: tuple[int, int] = (1, 1),
     padding: str = "valid",
     dilation_rate: tuple[int, int] = (1, 1),
+    form: str = "auto",
 ) -> Any:
     """Grouped 2-D convolution, channels last, by the kernel that suits this place.
 
@@ -57,6 +58,7 @@ def grouped_convolution(
         strides: Strides along height and width.
         padding: `"same"` or `"valid"`.
         dilation_rate: Dilation along height and width.
+        form: `"auto"`, or `"native"` or `"portable"` for what will run elsewhere.
 
     Returns:
         Tensor of shape `(batch, new_height, new_width, filters)`.
@@ -65,7 +67,12 @@ def grouped_convolution(
     on_tensorflow = keras.backend.backend() == "tensorflow"
     if on_tensorflow:
         from keras_regnet.layers import grouped_conv_tensorflow as tensorflow
-    if inputs.shape[-1] == kernel.shape[2]:
+    grouped = inputs.shape[-1] != kernel.shape[2]
+    if grouped and form == "portable":
+        return portable_grouped_convolution(*arguments)
+    if grouped and form == "native" and on_tensorflow:
+        return tensorflow.native_grouped_convolution(*arguments)
+    if not grouped:
         pointwise = tuple(kernel.shape[:2]) == (1, 1)
         if pointwise and on_tensorflow and tensorflow.inside_xla_on_cpu():
             return pointwise_convolution(inputs, kernel, strides)
@@ -97,6 +104,11 @@ class GroupedConv2D(keras.layers.Conv2D):
         groups: Number of groups; divides the input channels and `filters`.
         **kwargs: Further arguments of `keras.layers.Conv2D`. `data_format` can only be
             `"channels_last"`, also where Keras is configured otherwise.
+
+    Attributes:
+        form: Which kernel is traced: `"auto"` for the one that suits the place of the
+            tracing, or `"native"` or `"portable"` where the graph will run elsewhere.
+            It is not part of the configuration and is not saved.
 
     Input shape:
         `(batch, height, width, channels)`
@@ -140,6 +152,7 @@ class GroupedConv2D(keras.layers.Conv2D):
             **kwargs,
         )
         self.padding = padding
+        self.form = "auto"
 
     def _pads(self) -> list[int]:
         """Pixels added on each side along height and width before a valid kernel."""
@@ -162,7 +175,7 @@ class GroupedConv2D(keras.layers.Conv2D):
                     inputs, [[0, 0], [rows, rows], [columns, columns], [0, 0]]
                 )
         return grouped_convolution(
-            inputs, kernel, self.strides, padding, self.dilation_rate
+            inputs, kernel, self.strides, padding, self.dilation_rate, self.form
         )
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:

@@ -65,6 +65,17 @@ def test_all_forms_have_the_same_gradients(channels, filters, groups, stride, si
         np.testing.assert_allclose(native, compiled, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("form", "convolutions"), [("native", 1), ("portable", 2)])
+def test_form_can_be_chosen_for_another_place(form, convolutions):
+    layer, images = layer_and_input(64, 64, 4)
+    expected = layer(images)
+    layer.form = form
+    traced = tf.function(layer).get_concrete_function(tf.TensorSpec(images.shape))
+    kinds = [operation.type for operation in traced.graph.get_operations()]
+    assert kinds.count("Conv2D") == convolutions
+    np.testing.assert_allclose(traced(images), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_dilation_equals_the_definition():
     layer, images = layer_and_input(24, 24, 3, size=9, dilation_rate=2)
     expected = reference.convolution(images, layer.kernel.numpy(), 1, 2, dilation=2)
