@@ -118,6 +118,9 @@ class DataConfig:
         seed: Determines order and augmentation, together with the epoch.
         validation_fraction: Share of each class that is held out where the data set
             has no validation or test part of its own.
+        hold_out: Whether that share is held out, and judged by, even where the data set
+            has a part of its own for it, which is then not looked at: for choosing
+            between networks.
         split_seed: Chooses which images those are. Apart from `seed`, so that runs of
             several seeds are judged on the same images.
         download: Whether TFDS may download and prepare what is not on the disk.
@@ -165,6 +168,7 @@ class DataConfig:
     shuffle_buffer: int = 16_384
     seed: int = 0
     validation_fraction: float = 0.1
+    hold_out: bool = False
     split_seed: int = 0
     download: bool = False
     evaluation_size: int | None = None
@@ -218,6 +222,10 @@ class DataConfig:
             )
         if self.cache not in (True, False, "auto"):
             raise _wrong("cache", 'True, False or "auto"', self.cache)
+        if not isinstance(self.hold_out, bool):
+            raise _wrong("hold_out", "True or False", self.hold_out)
+        if self.hold_out and self.name == "digits":
+            raise _wrong("hold_out", "False: digits are one part", self.hold_out)
         if self.normalize and (self.mean is None or self.std is None):
             raise _wrong(
                 "mean and std", "both given with normalize=True", (self.mean, self.std)

@@ -24,8 +24,9 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
     """An image folder: `root/train/<class>/*` and `root/val/<class>/*`, or without.
 
     The validation folder may also be called validation, valid or test. Where there is
-    none, `config.validation_fraction` of each class is held out, by a hash of the
-    files' names and `config.split_seed`: adding images moves none between the parts.
+    none, or with `config.hold_out`, `config.validation_fraction` of each class is held
+    out of the training images, by a hash of the files' names and `config.split_seed`:
+    adding images moves none between the parts.
     Up to `CHECKED` files are all decoded once here, so that the sizes are exact and a
     damaged one is known by name before the first step.
 
@@ -49,7 +50,8 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
             f"two. Received: {list(classes)}"
         )
     found = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
-    held_out = _classes(found[0]) if train_root != root and found else None
+    separate = train_root != root and found and not config.hold_out
+    held_out = _classes(found[0]) if separate else None
     if held_out is not None and set(held_out) != set(classes):
         raise ValueError(
             f"{train_root} and {found[0]} must have the same classes. Only in "

@@ -81,7 +81,8 @@ def tfds(config: DataConfig) -> Source:
     """A TFDS data set that has `image` and `label`.
 
     The validation part is "validation" where there is one (ImageNet's "test" has no
-    labels), else "test", else the last `config.validation_fraction` of "train".
+    labels), else "test", else the last `config.validation_fraction` of "train", which
+    it is too with `config.hold_out`.
 
     Raises:
         ValueError: TFDS does not know the name, or the features do not fit.
@@ -214,7 +215,7 @@ def parts(
         )
     total = sizes["train"]
     for name in ("validation", "test"):
-        if name in sizes:
+        if name in sizes and not config.hold_out:
             return ("train", 0, total), (name, 0, sizes[name])
     at = total - max(1, round(total * config.validation_fraction))
     return ("train", 0, at), ("train", at, total)

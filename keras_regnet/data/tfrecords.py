@@ -32,8 +32,9 @@ def tfrecords(config: DataConfig, root: Path) -> Source:
     """A folder of TFRecords in the customary layout of ImageNet.
 
     The records are counted, and the labels of the validation part looked at, the first
-    time; what was found is kept in Keras' folder. Where there is no validation part,
-    the last `config.validation_fraction` of the records is.
+    time; what was found is kept in Keras' folder. Where there is no validation part, or
+    with `config.hold_out`, the last `config.validation_fraction` of the training
+    records is.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -58,7 +59,7 @@ def tfrecords(config: DataConfig, root: Path) -> Source:
         for part, paths in files.items()
     }
     train = records["train"]
-    if "validation" in records:
+    if "validation" in records and not config.hold_out:
         judged, at = records["validation"], train.size
         begin, end = 0, judged.size
     else:

@@ -35,6 +35,7 @@ GROUPS = {
         "classes",
         "seed",
         "validation_fraction",
+        "hold_out",
         "split_seed",
         "cache",
         "shuffle_buffer",

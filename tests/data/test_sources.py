@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_regnet.data import DataConfig, load
 from keras_regnet.data.folders import check
+from keras_regnet.data.sources import parts
 
 REAL_DATA = os.environ.get("KERAS_REGNET_TEST_DATA", "")
 needs_real_data = pytest.mark.skipif(
@@ -183,6 +184,23 @@ def test_folder_divided_by_fraction(pictures):
     assert same._source.validation.paths == data._source.validation.paths
     other = load(config(root, validation_fraction=0.3, split_seed=1))
     assert other._source.validation.paths != data._source.validation.paths
+
+
+def test_hold_out_leaves_the_validation_folder_alone(pictures):
+    data = load(config(pictures, validation_fraction=0.3, hold_out=True))
+    assert (data.train_size, data.validation_size) == (14, 6)
+    paths = (*data._source.train.paths, *data._source.validation.paths)
+    assert not [path for path in paths if "/train/" not in path]
+
+
+def test_hold_out_leaves_the_test_part_alone():
+    sizes = {"train": 60, "test": 10}
+    own = parts(DataConfig("fashion_mnist"), sizes)
+    assert own == (("train", 0, 60), ("test", 0, 10))
+    kept = parts(DataConfig("fashion_mnist", hold_out=True), sizes)
+    assert kept == (("train", 0, 54), ("train", 54, 60))
+    with pytest.raises(ValueError, match="hold_out must be False: digits"):
+        DataConfig("digits", hold_out=True)
 
 
 def test_added_images_move_no_others_across(pictures):

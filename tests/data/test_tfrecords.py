@@ -70,6 +70,14 @@ def test_without_a_validation_part(tmp_path, suffix):
     assert set(flat(seen(data.train(3)))) < set(every(15))
 
 
+def test_hold_out_leaves_the_validation_part_alone(tmp_path):
+    write_records(tmp_path, "train", [20])
+    write_records(tmp_path, "validation", [9])
+    data = load(config(tmp_path, validation_fraction=0.25, hold_out=True))
+    assert (data.train_size, data.validation_size) == (15, 5)
+    assert flat(seen(data.validation())) == every(20)[15:]
+
+
 def test_names_of_classes(tmp_path):
     write_records(tmp_path / "numbers", "train", [20], classes=3)
     data = load(config(tmp_path / "numbers"))
