@@ -2,6 +2,7 @@
 
 from keras_regnet.data.config import AUGMENTATIONS, DataConfig
 from keras_regnet.data.description import DataDescription, describe
+from keras_regnet.data.image_reader import ImageReader
 from keras_regnet.data.loading import load
 from keras_regnet.data.pipeline import Data
 from keras_regnet.data.problems import DamagedImageError, Problems
@@ -12,6 +13,7 @@ __all__ = [
     "Data",
     "DataConfig",
     "DataDescription",
+    "ImageReader",
     "Problems",
     "describe",
     "load",

@@ -259,29 +259,38 @@ def decode_random_crop(
     return tf.ensure_shape(crop, (size, size, channels))
 
 
-def centre_crop(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Cuts `(size, size)` out of the middle of `(height, width, channels)`."""
-    top = (tf.shape(image)[0] - size) // 2
-    left = (tf.shape(image)[1] - size) // 2
-    return image[top : top + size, left : left + size]
+def centre_crop(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Cuts `(size, size)` out of the middle of `(..., height, width, channels)`."""
+    top = (tf.shape(images)[-3] - size) // 2
+    left = (tf.shape(images)[-2] - size) // 2
+    return images[..., top : top + size, left : left + size, :]
+
+
+def resize_and_crop(images: tf.Tensor, size: int, fraction: float) -> tf.Tensor:
+    """The customary evaluation of large images.
+
+    The shorter side is resized (bilinear, smoothed) to `size / fraction`, rounded, and
+    the middle is cut out.
+
+    Args:
+        images: `(..., height, width, channels)`, all of one size.
+        size: Height and width of the result.
+        fraction: The result's share of the resized image's shorter side.
+
+    Returns:
+        float32 `(..., size, size, channels)`, 0..255.
+    """
+    shorter = max(size, round(size / fraction))
+    sides = tf.cast(tf.shape(images)[-3:-1], tf.float32)
+    new = tf.round(sides * (shorter / tf.reduce_min(sides)))
+    # A strip of 1 x 5000 pixels must not become one of 256 x 1,280,000.
+    new = tf.minimum(tf.cast(new, tf.int32), 16 * shorter)
+    cropped = centre_crop(tf.image.resize(images, new, antialias=True), size)
+    return tf.ensure_shape(cropped, (*images.shape[:-3], size, size, images.shape[-1]))
 
 
 def decode_centre_crop(
     encoded: tf.Tensor, size: int, fraction: float, channels: int = 3
 ) -> tf.Tensor:
-    """The customary evaluation of a large image.
-
-    The shorter side is resized (bilinear, smoothed) to `size / fraction`, rounded, and
-    the middle is cut out.
-
-    Returns:
-        float32 `(size, size, channels)`, 0..255.
-    """
-    image = decode(encoded, channels)
-    shorter = max(size, round(size / fraction))
-    sides = tf.cast(tf.shape(image)[:2], tf.float32)
-    new = tf.round(sides * (shorter / tf.reduce_min(sides)))
-    # A strip of 1 x 5000 pixels must not become one of 256 x 1,280,000.
-    new = tf.minimum(tf.cast(new, tf.int32), 16 * shorter)
-    image = tf.image.resize(image, new, antialias=True)
-    return tf.ensure_shape(centre_crop(image, size), (size, size, channels))
+    """`resize_and_crop` of an encoded image: float32 `(size, size, channels)`."""
+    return resize_and_crop(decode(encoded, channels), size, fraction)

@@ -12,24 +12,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_regnet.data import ImageReader
 from keras_regnet.data.folders import EXTENSIONS
-from keras_regnet.data.transforms import (
-    decode,
-    decode_accurately,
-    decode_centre_crop,
-    resize,
-)
 from keras_regnet.files import keras_home
-from keras_regnet.preprocessing import (
-    Preprocessor,
-    decode_predictions,
-    preprocessing_for,
-)
+from keras_regnet.preprocessing import decode_predictions
 from keras_regnet.training.saved_run import SavedRun, probabilities
 
 _BATCH = 32
-_SMALL = 96
-_DEFAULT_SIZE = 224
 _CROP_FRACTION = 0.875
 
 
@@ -138,39 +127,29 @@ def predict_examples(
 def read_image(run: SavedRun, path: Path) -> np.ndarray:
     """An image file as the network wants it, float32 `[height, width, channels]`.
 
-    As in the evaluation of the run's data set; without a run, as the model's own
-    specification says, which it has from pretrained weights.
+    See `image_reader`.
 
     Raises:
         OSError: The file cannot be read.
         tf.errors.OpError: It is not an image.
     """
-    encoded = tf.constant(path.read_bytes())
-    height, width, channels = run.image_shape
-    size = (run.data_config and run.data_config.evaluation_size) or _DEFAULT_SIZE
-    height, width = height or size, width or size
     with tf.device("/CPU:0"):
-        cropped = run.centre_cropped
-        if cropped is None:
-            if prepare := _recorded(run):
-                return prepare.layer()(decode_accurately(encoded, channels)).numpy()
-            cropped = height > _SMALL
-        if cropped and height == width:
-            config = run.data_config
-            fraction = config.crop_fraction if config else _CROP_FRACTION
-            return decode_centre_crop(encoded, height, fraction, channels).numpy()
-        return resize(decode(encoded, channels), height, width).numpy()
+        return image_reader(run)(tf.constant(path.read_bytes())).numpy()
 
 
-def _recorded(run: SavedRun) -> Preprocessor | None:
-    """What the model itself says of its images, where that is more than a default."""
-    try:
-        prepare = preprocessing_for(run.model)
-    except ValueError:
-        return None
-    # Networks for small images that normalise by themselves were trained on whole ones.
-    small = (run.image_shape[0] or _DEFAULT_SIZE) <= _SMALL
-    return None if small and not prepare.normalize else prepare
+def image_reader(run: SavedRun) -> ImageReader:
+    """How the network sees an image file.
+
+    As in the evaluation of the run's data set; without a run, as the model's own
+    specification says, which it has from pretrained weights.
+    """
+    config = run.data_config
+    return ImageReader.for_model(
+        run.model,
+        centre_cropped=run.centre_cropped,
+        crop_fraction=config.crop_fraction if config else _CROP_FRACTION,
+        size=config.evaluation_size if config else None,
+    )
 
 
 def class_names(run: SavedRun) -> tuple[str, ...]:
