@@ -6,6 +6,7 @@
     train    a training step                infer    the logits of a batch
     input    batches of JPEGs               build    imports, construction, first step
     memory   peak memory of training        growth   a step, from small to large
+    onnx     the logits in onnxruntime, of our file and of torch.onnx's
     gpu      train and infer, batch 256, ours on JAX or as KERAS_BACKEND says
     all      every one of them
 

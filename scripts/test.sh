@@ -29,7 +29,7 @@ install_peers() {
         { say "installing torch and timm" &&
             "${pip[@]}" 'torch==2.13.0' &&
             "${pip[@]}" --no-deps 'timm==1.0.31' 'torchvision==0.28.0' &&
-            "${pip[@]}" pyyaml; } ||
+            "${pip[@]}" pyyaml onnxscript; } ||
         say "torch and timm cannot be had here; their tests will skip"
     "$python" -c 'import jax' 2>/dev/null ||
         { say "installing jax" && "${pip[@]}" jax; } ||

@@ -176,7 +176,7 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     good, *bad = run_script(
         "benchmark.py",
         [
-            ["train", "infer", *tiny],
+            ["train", "infer", "onnx", *tiny],
             ["trane", *tiny],
             tiny,
             ["train", *tiny, "--models=regnetx_003"],
@@ -187,8 +187,10 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     )
     assert good.returncode == 0, good.stderr
     assert "RegNetX32, 32x32, batch 2" in good.stdout
-    train, _ = check_report(path, ["train", "infer"])
+    train, _, *onnx = check_report(path, ["train", "infer", "onnx", "onnx"])
     assert set(train["values"]) == {"keras_regnet, fit"}
+    assert [result["setting"]["threads"] for result in onnx] == [1, 2]
+    assert "keras_regnet, NCHW" in onnx[0]["values"]
     wrong = ("trane", "none", "regnetx_003", "few", "jax")
     for refused, received in zip(bad, wrong, strict=True):
         assert refused.returncode == 2, refused.stderr
@@ -226,6 +228,18 @@ def test_compilers_and_bfloat16_are_cases_too(tmp_path):
     assert {"timm, contiguous", "keras_regnet, predict"} <= set(result["values"])
     compiled = "timm, torch.compile"
     assert compiled in result["values"] or result["absent"]
+
+
+@pytest.mark.peers
+def test_onnx_files_run_beside_those_of_torch(tmp_path):
+    timm()
+    pytest.importorskip("onnxscript")
+    path = tmp_path / "report.json"
+    asked = ["onnx", "--models=RegNetX32", *TINY, "--peers=onnxruntime"]
+    (done,) = run_script("benchmark.py", [[*asked, f"--json={path}"]], tmp_path)
+    assert done.returncode == 0, done.stderr
+    for result in check_report(path, ["onnx", "onnx"]):
+        assert result["peers"] == {"torch.onnx": ["timm, torch.onnx"]}
 
 
 @pytest.mark.peers

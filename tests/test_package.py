@@ -158,9 +158,10 @@ def test_what_is_required_is_in_the_extra_that_the_error_names():
                 declared = extras[extra].replace("-", "_")
                 assert others.get(module, module).replace("-", "_") in declared, path
                 found.add(extra)
-    assert found == {"plots", "train", "weights", "torch"}
+    assert found == {"plots", "train", "weights", "torch", "export"}
     for extra in ("test", "all"):
-        assert "%(train)s" in extras[extra] and "%(weights)s" in extras[extra]
+        for part in ("train", "weights", "export"):
+            assert f"%({part})s" in extras[extra]
 
 
 USE = """

@@ -1,6 +1,7 @@
 """The cases by name, with the settings that the project's tables show."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from keras_regnet.architecture import canonical_name
@@ -11,8 +12,10 @@ from keras_regnet.benchmarks.growth import growth
 from keras_regnet.benchmarks.inference import inference
 from keras_regnet.benchmarks.input_pipeline import POLICIES, input_pipeline
 from keras_regnet.benchmarks.memory import memory
+from keras_regnet.benchmarks.onnx_files import onnx_files
 from keras_regnet.benchmarks.settings import Setting
 from keras_regnet.benchmarks.training_step import training_step
+from keras_regnet.optional import require
 
 # network: image size, batch size of training
 _NETWORKS = {
@@ -22,6 +25,7 @@ _NETWORKS = {
     "RegNetX32": (32, 128),
 }
 _INFERENCE_BATCHES = (1, 32)
+_EXPORTED = "RegNetY-400MF"
 _SMALLEST, _LARGEST = "RegNetX-200MF", "RegNetY-32GF"
 
 
@@ -114,6 +118,21 @@ def _infer(options: Options) -> Iterator[Comparison]:
         )
 
 
+def _onnx(options: Options) -> Iterator[Comparison]:
+    try:
+        require("onnxruntime", "export")
+        require("tf2onnx", "export")
+    except ImportError as error:
+        print(f"onnx: left out ({error})")
+        return
+    options = dataclasses.replace(options, models=options.models or [_EXPORTED])
+    settings = options.settings(_INFERENCE_BATCHES, precisions=False)
+    for _, group in itertools.groupby(settings, lambda setting: setting.network):
+        yield from onnx_files(
+            list(group), options.rounds, *options.peers_of("onnxruntime")
+        )
+
+
 def _input(options: Options) -> Iterator[Comparison]:
     for batch in options.batch_sizes or (32,):
         yield from input_pipeline(
@@ -177,6 +196,7 @@ def _gpu(options: Options) -> Iterator[Comparison]:
 CASES: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "train": _train,
     "infer": _infer,
+    "onnx": _onnx,
     "input": _input,
     "build": _build,
     "memory": _memory,

@@ -152,8 +152,13 @@ def torchvision_network(setting: Setting) -> Any:
     return model
 
 
-def onnxruntime(setting: Setting) -> Case:
-    """Runs torch.onnx's export of timm's network; seconds of a call."""
+def onnxruntime(setting: Setting, threads: int | None = None) -> Case:
+    """Runs torch.onnx's export of timm's network; seconds of a call.
+
+    Args:
+        setting: The network and the images.
+        threads: Within an operator; None for onnxruntime's choice.
+    """
     import onnxruntime
     import torch
 
@@ -162,7 +167,11 @@ def onnxruntime(setting: Setting) -> Case:
         path = str(Path(folder) / "network.onnx")
         with _quiet():
             torch.onnx.export(model, (inputs,), path, dynamo=True, verbose=False)
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
     feed = {session.get_inputs()[0].name: inputs.numpy()}
     steps = setting.inference_steps
 

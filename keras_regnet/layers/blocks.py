@@ -26,6 +26,7 @@ class _Block(CompositeLayer):
         stochastic_depth: float = 0.0,
         padding: str = "symmetric",
         synchronized: bool = False,
+        fused: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -51,6 +52,7 @@ class _Block(CompositeLayer):
         self.stochastic_depth = stochastic_depth
         self.padding = padding
         self.synchronized = synchronized
+        self.fused = fused
         self.downsample = None
         self.drop_path = None
 
@@ -70,6 +72,7 @@ class _Block(CompositeLayer):
                 "kernel_size": kernel_size,
                 "padding": self.padding,
                 "synchronized": self.synchronized,
+                "fused": self.fused,
             }
             | arguments,
         )
@@ -104,6 +107,7 @@ class _Block(CompositeLayer):
                 padding=self.padding,
                 activation=None,
                 synchronized=self.synchronized,
+                fused=self.fused,
             )
         self.built = True
 
@@ -144,6 +148,7 @@ class _Block(CompositeLayer):
             "stochastic_depth": self.stochastic_depth,
             "padding": self.padding,
             "synchronized": self.synchronized,
+            "fused": self.fused,
         }
 
 
@@ -166,6 +171,8 @@ class XBlock(_Block):
         stochastic_depth: Probability of leaving the branch out of a training example.
         padding: `"symmetric"` (the official one) or `"same"`; see `GroupedConv2D`.
         synchronized: Whether batch statistics are those of all replicas.
+        fused: Whether the batch normalisations have been folded into the convolutions,
+            for inference alone; see `ConvNormActivation`.
         **kwargs: `name`, `dtype` and the like.
 
     Input shape:

@@ -24,6 +24,9 @@ def convolution_initializer() -> keras.initializers.Initializer:
 class ConvNormActivation(CompositeLayer):
     """A convolution without bias, batch normalisation, and an activation.
 
+    Or, where it is fused, a convolution with a bias, and an activation: the same
+    function of its input in inference, see `keras_regnet.publishing.fuse`.
+
     Args:
         filters: Number of output channels.
         kernel_size: Rows and columns of the kernel.
@@ -33,6 +36,8 @@ class ConvNormActivation(CompositeLayer):
         padding: `"symmetric"`, `"same"` or `"valid"`; see `GroupedConv2D`.
         activation: Name of an activation, or None.
         synchronized: Whether the batch statistics are those of all replicas.
+        fused: Whether the batch normalisation has been folded into the convolution.
+            Such a layer is for inference: it has no statistics that could learn.
         **kwargs: `name`, `dtype` and the like.
 
     Input shape:
@@ -52,6 +57,7 @@ class ConvNormActivation(CompositeLayer):
         padding: str = "symmetric",
         activation: str | None = "relu",
         synchronized: bool = False,
+        fused: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,6 +69,7 @@ class ConvNormActivation(CompositeLayer):
         self.padding = padding
         self.activation = keras.activations.get(activation)
         self.synchronized = synchronized
+        self.fused = fused
 
     def build(self, input_shape: tuple) -> None:
         """Creates the weights for an input's shape."""
@@ -76,15 +83,21 @@ class ConvNormActivation(CompositeLayer):
             padding=self.padding,
             groups=self.groups,
             dilation_rate=self.dilation_rate,
-            use_bias=False,
+            use_bias=self.fused,
             kernel_initializer=convolution_initializer(),
         )
-        self.add_child("bn", BatchNormalization, shape, synchronized=self.synchronized)
+        if not self.fused:
+            self.add_child(
+                "bn", BatchNormalization, shape, synchronized=self.synchronized
+            )
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Computes the unit; `training` is the batch normalisation's."""
-        return self.activation(self.bn(self.conv(inputs), training=training))
+        outputs = self.conv(inputs)
+        if not self.fused:
+            outputs = self.bn(outputs, training=training)
+        return self.activation(outputs)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """The output's shape for an input's."""
@@ -109,4 +122,5 @@ class ConvNormActivation(CompositeLayer):
             "padding": self.padding,
             "activation": keras.activations.serialize(self.activation),
             "synchronized": self.synchronized,
+            "fused": self.fused,
         }

@@ -44,7 +44,7 @@ def arguments_of(model: keras.Model) -> tuple[AnyNetParameters, dict[str, Any]]:
         `AnyNet(parameters, **arguments)` has variables of the same paths and shapes.
 
     Raises:
-        ValueError: It is another model, or has dilations.
+        ValueError: It is another model, is fused, or has dilations.
     """
     layers = {layer.name: layer for layer in model.layers}
     blocks = [layer for layer in model.layers if type(layer) in _KINDS]
@@ -61,6 +61,11 @@ def arguments_of(model: keras.Model) -> tuple[AnyNetParameters, dict[str, Any]]:
             "The model must be one of this package's networks as RegNet() and AnyNet() "
             f"build them. Received: {model.name!r}, "
             + (f"with the layers {foreign}" if foreign else "without stem and blocks")
+        )
+    if any(layer.fused for layer in (layers["stem"], *blocks)):
+        raise ValueError(
+            "The network must have its batch normalisations. Received: "
+            f"{model.name!r}, which is fused for inference"
         )
     if any(block.dilation_rate != 1 for block in blocks):
         raise ValueError(

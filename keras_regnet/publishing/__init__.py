@@ -1,0 +1,1 @@
+"""Networks published for reuse: SavedModels, ONNX, LiteRT, model cards, and back."""

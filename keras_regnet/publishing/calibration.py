@@ -1,0 +1,93 @@
+"""Images that set the ranges of 8-bit activations, and ranges that cannot be set."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_regnet.layers import SqueezeExcite
+from keras_regnet.publishing.copying import layers_within
+
+_SILENT = 1e-3  # of the largest magnitude before the ReLU
+
+
+def image_batches(
+    images: Any, size: tuple[int | None, int | None, int], name: str
+) -> Iterator[np.ndarray]:
+    """Batches of float32 images.
+
+    Args:
+        images: An array, which is cut into batches, or an iterable of batches.
+        size: Height, width and channels that they must have; None for what is free.
+        name: What they are for, for the messages.
+
+    Raises:
+        ValueError: There are none, or they are not as the model takes them.
+    """
+    if hasattr(images, "shape"):
+        images = np.asarray(images)
+        images = [images[start : start + 32] for start in range(0, len(images), 32)]
+    found = False
+    for batch in images:
+        batch = np.asarray(batch)
+        fits = batch.ndim == 4 and all(
+            wanted in (None, given)
+            for wanted, given in zip(size, batch.shape[1:], strict=True)
+        )
+        if not fits or not len(batch) or batch.dtype.kind not in "fiu":
+            raise ValueError(
+                f"The {name} images must be numbers of shape (batch, height, width, "
+                f"channels) with {size} for the last three. Received: shape "
+                f"{batch.shape}, {batch.dtype}"
+            )
+        found = True
+        yield batch.astype(np.float32)
+    if not found:
+        raise ValueError(f"There must be {name} images. Received: none")
+
+
+def give_silent_units_a_range(
+    network: keras.Model, images: Iterable[np.ndarray]
+) -> None:
+    """Makes squeezes that are 0 for all images quantisable; changes the weights.
+
+    A squeeze-and-excitation has few units, and trained networks have some where none
+    ever fires. The range of its activations is then a point, and LiteRT's XNNPACK
+    refuses to run a convolution of such a scale. Here its first unit becomes 1, and
+    counts nothing in the excitation, so that the outputs for these images stay.
+
+    Args:
+        network: A copy that is exported afterwards.
+        images: Batches, as the network takes them.
+    """
+    units = [each for each in layers_within(network) if isinstance(each, SqueezeExcite)]
+    largest = {id(unit): (0.0, 0.0) for unit in units}
+
+    def recorder(unit: SqueezeExcite, activation: Any) -> Any:
+        def record(values: Any) -> Any:
+            outputs = activation(values)
+            seen = float(keras.ops.max(outputs)), float(keras.ops.max(abs(values)))
+            largest[id(unit)] = tuple(map(max, largest[id(unit)], seen))
+            return outputs
+
+        return record
+
+    activations = [unit.fc1.activation for unit in units]
+    try:
+        for unit, activation in zip(units, activations, strict=True):
+            unit.fc1.activation = recorder(unit, activation)
+        for batch in images:
+            network(batch, training=False)
+    finally:
+        for unit, activation in zip(units, activations, strict=True):
+            unit.fc1.activation = activation
+    for unit in units:
+        after, before = largest[id(unit)]
+        if after <= _SILENT * before:
+            squeeze, bias = unit.fc1.get_weights()
+            squeeze[..., 0], bias[0] = 0.0, 1.0
+            unit.fc1.set_weights([squeeze, bias])
+            excitation, bias = unit.fc2.get_weights()
+            excitation[:, :, 0] = 0.0
+            unit.fc2.set_weights([excitation, bias])
