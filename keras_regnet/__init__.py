@@ -8,6 +8,8 @@
 - Pretrained weights: `weights=` of the networks, `list_weights`, and what they expect
   of images, `preprocessing_for`; reading other libraries' files and writing them back:
   `keras_regnet.weights`.
+- Published models: `list_published`, `load_published`; publishing and exporting them:
+  `keras_regnet.publishing`.
 - Layers for models of your own: `keras_regnet.layers`.
 - `keras_regnet.optimizers`: SGD and RMSprop in the form that the recipes were made for,
   with a weight decay for each group of parameters.
@@ -40,6 +42,7 @@ from keras_regnet.models import (
     RegNetY,
     inference_function,
 )
+from keras_regnet.publishing.reading import list_published, load_published
 from keras_regnet.version import __version__
 from keras_regnet.weights import list_weights
 from keras_regnet.weights.preprocessing import preprocessing_for
@@ -58,7 +61,9 @@ __all__ = [
     "complexity",
     "inference_function",
     "layers",
+    "list_published",
     "list_weights",
+    "load_published",
     "optimizers",
     "preprocessing",
     "preprocessing_for",

@@ -20,7 +20,11 @@ from absl import app, flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-_MODEL = flags.DEFINE_string("model", None, "A run directory, or a .keras file.")
+_MODEL = flags.DEFINE_string(
+    "model",
+    None,
+    "A run directory, a .keras file, or a published model's name or path.",
+)
 _DATASET = flags.DEFINE_string(
     "dataset",
     None,
@@ -48,14 +52,15 @@ def _evaluate() -> None:
     from keras_regnet.plots import plot_confusion_matrix
     from keras_regnet.training import evaluation, saved_run
     from keras_regnet.training.report import write_report
+    from keras_regnet.transfer.opening import open_run
 
-    run = saved_run.load_run(_MODEL.value)
+    run = open_run(_MODEL.value)
     config = run.data_config
     if _DATASET.value:
         config = DataConfig(name=_DATASET.value, image_size=run.image_shape[0])
     if config is None:
         raise ValueError(
-            "A .keras file outside a run directory needs --dataset. "
+            "A model outside a run directory needs --dataset. "
             f"Received: --model={_MODEL.value}"
         )
     if _REPORT.value and (_DATASET.value or run.data_config is None):

@@ -18,7 +18,11 @@ from absl import app, flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-_MODEL = flags.DEFINE_string("model", None, "A run directory, or a .keras file.")
+_MODEL = flags.DEFINE_string(
+    "model",
+    None,
+    "A run directory, a .keras file, or a published model's name or path.",
+)
 _TOP = flags.DEFINE_integer("top", 5, "How many classes of each picture.", 1)
 _FROM_VALIDATION = flags.DEFINE_integer(
     "from_validation",
@@ -35,6 +39,7 @@ flags.mark_flag_as_required("model")
 
 def _predict(paths: list[str]) -> None:
     from keras_regnet.training import prediction, saved_run
+    from keras_regnet.transfer.opening import open_run
 
     if bool(paths) == bool(_FROM_VALIDATION.value):
         raise ValueError(
@@ -43,7 +48,7 @@ def _predict(paths: list[str]) -> None:
             f"--from_validation={_FROM_VALIDATION.value}"
         )
     files = prediction.find_images(paths)
-    run = saved_run.load_run(_MODEL.value)
+    run = open_run(_MODEL.value)
     if files:
         predictions = prediction.predict_files(run, files, _TOP.value)
     else:

@@ -4,11 +4,11 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 import keras
 
+from keras_regnet import provenance
 from keras_regnet.benchmarks import peers
 from keras_regnet.version import __version__
 
@@ -17,15 +17,11 @@ _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
 
 def machine() -> dict[str, Any]:
     """Processor, cores, load at this moment, and versions. Plain JSON types."""
-    cpu = _cpu()
+    flags = provenance.processor().get("flags", "").split()
     return {
-        "processor": cpu.get("model name") or platform.processor() or "unknown",
-        "instructions": [
-            name for name in _INSTRUCTIONS if name in cpu.get("flags", "").split()
-        ],
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "processor": provenance.processor_name(),
+        "instructions": [name for name in _INSTRUCTIONS if name in flags],
+        "cores": provenance.cores(),
         "load": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": {
@@ -60,13 +56,3 @@ def _tensorflow() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return {"tensorflow": importlib.metadata.version(package)}
     return {}
-
-
-def _cpu() -> dict[str, str]:
-    """The first processor of /proc/cpuinfo; nothing where there is no such file."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in lines)
-    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -4,6 +4,7 @@ from keras_regnet.layers.batch_norm import BatchNormalization
 from keras_regnet.layers.blocks import ResBasicBlock, VanillaBlock, XBlock, YBlock
 from keras_regnet.layers.conv_norm import ConvNormActivation
 from keras_regnet.layers.grouped_conv import GroupedConv2D
+from keras_regnet.layers.saved_model import SavedModelBackbone
 from keras_regnet.layers.squeeze_excite import SqueezeExcite
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "ConvNormActivation",
     "GroupedConv2D",
     "ResBasicBlock",
+    "SavedModelBackbone",
     "SqueezeExcite",
     "VanillaBlock",
     "XBlock",

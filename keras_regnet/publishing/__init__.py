@@ -1,1 +1,48 @@
-"""Networks published for reuse: SavedModels, ONNX, LiteRT, model cards, and back."""
+"""Networks published for reuse: SavedModels, ONNX, LiteRT, model cards, and back.
+
+Reading back works on every Keras backend. What writes needs TensorFlow, and is
+imported when it is first asked for.
+"""
+
+import importlib
+from typing import Any
+
+from keras_regnet.publishing.metadata import Metadata
+from keras_regnet.publishing.reading import (
+    find_published,
+    is_published,
+    list_published,
+    load_published,
+    read_metadata,
+)
+
+_WRITERS = {
+    "DisagreementError": "agreement",
+    "ExportedFile": "exported",
+    "export_litert": "litert_export",
+    "export_onnx": "onnx_export",
+    "fuse": "fusion",
+    "publish": "publication",
+}
+
+__all__ = [
+    "DisagreementError",
+    "ExportedFile",
+    "Metadata",
+    "export_litert",
+    "export_onnx",
+    "find_published",
+    "fuse",
+    "is_published",
+    "list_published",
+    "load_published",
+    "publish",
+    "read_metadata",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WRITERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_WRITERS[name]}")
+    return getattr(module, name)

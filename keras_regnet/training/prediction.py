@@ -143,6 +143,8 @@ def image_reader(run: SavedRun) -> ImageReader:
     As in the evaluation of the run's data set; without a run, as the model's own
     specification says, which it has from pretrained weights.
     """
+    if run.reader is not None:
+        return run.reader
     config = run.data_config
     return ImageReader.for_model(
         run.model,

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_regnet.data import Data, DataConfig, load
+from keras_regnet.data import Data, DataConfig, ImageReader, load
 from keras_regnet.training.evaluation import are_probabilities
 
 
@@ -23,6 +23,7 @@ class SavedRun:
         class_names: A name per class; None where they are not known.
         centre_cropped: Whether evaluation took the middle of its images, or all of
             them, resized; None where that is not known.
+        reader: What is done with images before it, where that is recorded with it.
     """
 
     model: keras.Model
@@ -30,6 +31,7 @@ class SavedRun:
     data_config: DataConfig | None
     class_names: tuple[str, ...] | None
     centre_cropped: bool | None = None
+    reader: ImageReader | None = None
 
     @property
     def image_shape(self) -> tuple[int | None, int | None, int]:

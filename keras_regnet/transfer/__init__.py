@@ -1,0 +1,1 @@
+"""Trained networks used again: fine-tuned on other data, exported."""

@@ -1,0 +1,297 @@
+"""A published SavedModel: called, trained and served as the Keras model."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_regnet.data import ImageReader
+from keras_regnet.preprocessing import PreprocessingSpec
+from keras_regnet.publishing import publish
+from keras_regnet.training.prediction import predict_files, read_image
+from keras_regnet.transfer.opening import open_run
+from tests.publishing.conftest import logits, network, pixels
+from tests.real_data import real_data
+
+BOTH = ["two_stages_x", "two_stages_y"]
+
+
+def close(found, expected):
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=1e-4 * np.abs(expected).max()
+    )
+
+
+def loaded_and_model(published, name):
+    folder, models = published
+    return tf.saved_model.load(str(folder / name / "1")), models[name]
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_every_endpoint_gives_what_the_model_gives(published, name):
+    loaded, model = loaded_and_model(published, name)
+    images = pixels(model)
+    probabilities = np.asarray(model(images, training=False))
+    answers = logits(model, images)
+    features = np.asarray(model.get_layer("head_fc").input.shape)
+    for prefix in ("", "native_"):
+        close(getattr(loaded, f"{prefix}serve")(images), probabilities)
+        found = getattr(loaded, f"{prefix}serve_features")(images)
+        assert found.shape == (4, features[-1])
+    close(loaded(images / 255), answers)
+    close(loaded(images / 255, training=False), answers)
+    close(loaded.feature_vector(images / 255), loaded.serve_features(images))
+    for prefix in ("", "fast_"):
+        outputs = loaded.signatures[f"{prefix}serve"](images=tf.constant(images))
+        close(outputs["logits"], answers)
+        close(outputs["probabilities"], probabilities)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_the_forms_have_their_kernels(published, name):
+    loaded, _ = loaded_and_model(published, name)
+
+    def convolutions(function):
+        """Input channels of the kernel over those of the image, of each convolution."""
+        (concrete,) = function.concrete_functions
+        graphs = [concrete.graph.as_graph_def()]
+        return sum(
+            node.op == "Conv2D"
+            for graph in graphs
+            for inner in (graph, *graph.library.function)
+            for node in getattr(inner, "node_def", getattr(inner, "node", ()))
+        )
+
+    # 40 channels in groups of 8 are one native convolution and two portable ones.
+    assert convolutions(loaded.serve) > convolutions(loaded.native_serve)
+    assert convolutions(loaded.train) > convolutions(loaded.native_train)
+
+
+@pytest.mark.parametrize("form", ["", "native_"])
+def test_training_endpoints_update_as_the_model_does(published, form):
+    loaded, model = loaded_and_model(published, "two_stages_y")
+    images = pixels(model)
+    own = network("y", image=(None, None, 3))
+    own.set_weights(model.get_weights())
+    expected = np.asarray(own(images, training=True))
+    before = [variable.numpy() for variable in loaded.variables]
+    close(getattr(loaded, f"{form}train")(images), expected)
+    names = [variable.name.removesuffix(":0") for variable in loaded.variables]
+    for variable in own.weights:
+        close(loaded.variables[names.index(variable.path)], np.asarray(variable))
+    moved = [
+        name
+        for name, old, new in zip(names, before, loaded.variables, strict=True)
+        if not np.array_equal(old, new)
+    ]
+    assert moved == [name for name in names if "moving_" in name]
+
+
+def test_images_files_and_pixels_are_served(published):
+    loaded, model = loaded_and_model(published, "two_stages_y")
+    reader = ImageReader.for_model(model)
+    small = np.random.RandomState(0).uniform(0, 255, (5, 7, 3))
+    picture = tf.cast(tf.image.resize(small, (60, 90)), tf.uint8)
+    encoded = [tf.io.encode_png(picture), tf.io.encode_jpeg(picture, quality=95)]
+    grey = tf.image.rgb_to_grayscale(picture)
+    encoded.append(tf.io.encode_jpeg(grey))
+    expected = logits(model, np.stack([reader(each) for each in encoded]))
+    for name in ("serving_default", "fast_serving"):
+        outputs = loaded.signatures[name](image_bytes=tf.stack(encoded))
+        close(outputs["logits"], expected)
+        assert outputs["probabilities"].shape == (3, 5)
+    for name in ("serve_pixels", "fast_serve_pixels"):
+        outputs = loaded.signatures[name](images=picture[None])
+        close(outputs["logits"], expected[:1])
+
+
+def test_free_image_sizes_stay_free(published):
+    loaded, model = loaded_and_model(published, "two_stages_y")
+    images = np.random.RandomState(0).uniform(0, 255, (2, 45, 37, 3)).astype("float32")
+    close(loaded.serve(images), model(images, training=False))
+
+
+def test_normalised_input_is_made_from_both_ranges(tmp_path):
+    specification = PreprocessingSpec(16, 20, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
+    model = network(
+        image=(16, 16, 3), include_preprocessing=False, preprocessing=specification
+    )
+    path = publish(model, tmp_path, measure_speed=False)
+    loaded = tf.saved_model.load(str(path))
+    images = pixels(model)
+    normalized = (images / 255 - specification.mean) / specification.std
+    expected = logits(model, normalized.astype("float32"))
+    close(loaded(images / 255), expected)
+    close(loaded.signatures["serve"](images=normalized)["logits"], expected)
+
+
+def test_networks_without_a_classifier(tmp_path):
+    model = network(include_top=False, pooling="avg", classes=1000)
+    path = publish(model, tmp_path, measure_speed=False)
+    loaded = tf.saved_model.load(str(path))
+    images = pixels(model)
+    expected = np.asarray(model(images, training=False))
+    close(loaded(images / 255), expected)
+    close(loaded.feature_vector(images / 255), expected)
+    close(loaded.signatures["fast_serve"](images=images)["features"], expected)
+
+
+_ALONE = """
+import json, sys
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+path = sys.argv[1]
+keras.utils.set_random_seed(0)
+digits = load_digits()
+images = tf.image.resize(digits.images[..., None] * 255 / 16, (28, 28)).numpy()
+labels = digits.target
+loaded = tf.saved_model.load(path)
+out = {}
+for name, target in (("logits", loaded), ("features", loaded.feature_vector)):
+    variables = target.trainable_variables
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(target(images[:8] / 255, training=True) ** 2)
+    gradients = tape.gradient(loss, variables)
+    out[name] = [
+        None if g is None else float(tf.reduce_max(tf.abs(g))) for g in gradients
+    ]
+out["names"] = [v.name for v in loaded.trainable_variables]
+for statistics in (True, False):
+    layer = keras.layers.TFSMLayer(
+        path,
+        call_endpoint="serve_features",
+        call_training_endpoint="train_features" if statistics else "serve_features",
+    )
+    image = keras.Input((28, 28, 1))
+    model = keras.Model(image, keras.layers.Dense(10)(layer(image)))
+    model.compile(
+        keras.optimizers.SGD(0.1),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    old = {v.path: v.numpy() for v in layer.weights}
+    model.fit(images[:1400], labels[:1400], batch_size=32, epochs=8, verbose=0)
+    new = {v.path: v.numpy() for v in layer.weights}
+    moved = [path for path in new if not np.array_equal(new[path], old[path])]
+    out[f"statistics {statistics}"] = {
+        "weights": len(layer.weights),
+        "moved": len(moved),
+        "moving": sum("moving_" in path for path in moved),
+        "accuracy": model.evaluate(images[1400:], labels[1400:], verbose=0)[1],
+    }
+assert "keras_regnet" not in sys.modules
+print(json.dumps(out))
+"""
+
+
+@pytest.mark.parametrize("onednn", ["1", "0"])
+def test_is_fine_tuned_without_this_package(published, onednn, tmp_path):
+    folder, models = published
+    model = models["two_stages_x"]
+    answer = subprocess.run(
+        [sys.executable, "-c", _ALONE, str(folder / "two_stages_x" / "1")],
+        cwd=tmp_path,
+        env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    out = json.loads(answer.stdout.splitlines()[-1])
+    names = [name.removesuffix(":0") for name in out["names"]]
+    assert names == [variable.path for variable in model.trainable_variables]
+    for name, gradient in zip(names, out["logits"], strict=True):
+        assert gradient is not None and gradient > 0, name
+    assert out["features"] and min(out["features"]) > 0
+    trained, frozen = out["statistics True"], out["statistics False"]
+    moving = sum("moving_" in variable.path for variable in model.weights)
+    assert trained["moving"] == moving
+    assert frozen["moving"] == 0
+    assert frozen["moved"] > 0
+    assert trained["accuracy"] > 0.7  # one in ten by chance
+
+
+def command_line(path, signature, name, values, folder, onednn="1"):
+    """What `saved_model_cli run` gives: its logits."""
+    np.save(folder / "in.npy", values, allow_pickle=True)
+    program = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run"]
+    program += ["--dir", str(path), "--tag_set", "serve", "--overwrite"]
+    program += ["--signature_def", signature, "--outdir", str(folder)]
+    program += ["--inputs", f"{name}={folder / 'in.npy'}"]
+    env = os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn}
+    subprocess.run(program, env=env, capture_output=True, check=True)
+    return np.load(folder / "logits.npy")
+
+
+@pytest.mark.parametrize("onednn", ["1", "0"])
+def test_command_line_of_tensorflow_runs_it(published, onednn, tmp_path):
+    folder, models = published
+    model = models["two_stages_x"]
+    images = pixels(model, 2)
+    path = folder / "two_stages_x" / "1"
+    found = command_line(path, "serve", "images", images, tmp_path, onednn)
+    close(found, logits(model, images))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("size", [64, 128])
+def test_command_line_equals_predict_on_photographs(tmp_path, size):
+    model = network(image=(size, size, 3))
+    path = publish(model, tmp_path, measure_speed=False)
+    photographs = sorted(real_data("imagenet_samples").rglob("*.[jJ][pP]*"))[::5]
+    contents = [file.read_bytes() for file in photographs]
+    greys = [tf.io.decode_jpeg(each).shape[-1] == 1 for each in contents]
+    assert 1 < sum(greys) < len(greys)
+    found = command_line(
+        path, "serving_default", "image_bytes", np.array(contents, object), tmp_path
+    )
+    run = open_run(path)
+    images = np.stack([read_image(run, file) for file in photographs])
+    close(found, logits(model, images))
+    shares = tf.nn.softmax(found).numpy()
+    for row, prediction in zip(shares, predict_files(run, photographs, 1), strict=True):
+        assert prediction.top[0][1] == pytest.approx(row.max(), abs=1e-4)
+
+
+@pytest.mark.real_data
+def test_every_signature_of_photographs_runs_on_the_command_line(tmp_path):
+    model = network(image=(64, 64, 3))
+    path = publish(model, tmp_path, measure_speed=False)
+    file = min(real_data("imagenet_samples").rglob("*.[jJ][pP]*"))
+    encoded = np.array([file.read_bytes()], object)
+    decoded = tf.io.decode_jpeg(encoded[0], 3).numpy()[None]
+    image = read_image(open_run(path), file)[None]
+    expected = logits(model, image)
+    for name, key, values in (
+        ("serving_default", "image_bytes", encoded),
+        ("fast_serving", "image_bytes", encoded),
+        ("serve_pixels", "images", decoded),
+        ("fast_serve_pixels", "images", decoded),
+        ("serve", "images", image),
+        ("fast_serve", "images", image),
+    ):
+        close(command_line(path, name, key, values, tmp_path), expected)
+    program = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show"]
+    shown = subprocess.run(
+        [*program, "--dir", str(path), "--all"], capture_output=True, text=True
+    ).stdout
+    for name in loaded_signatures(path):
+        assert f"signature_def['{name}']" in shown
+
+
+def loaded_signatures(path):
+    return tf.saved_model.load(str(path)).signatures
+
+
+def test_no_empty_folder_is_left(published):
+    folder, _ = published
+    path = folder / "two_stages_x" / "1"
+    assert not [
+        each for each in path.rglob("*") if each.is_dir() and not any(each.iterdir())
+    ]
