@@ -7,6 +7,7 @@
     input    batches of JPEGs               build    imports, construction, first step
     memory   peak memory of training        growth   a step, from small to large
     onnx     the logits in onnxruntime, of our file and of torch.onnx's
+    saved_model  the logits of a published SavedModel's signatures
     gpu      train and infer, batch 256, ours on JAX or as KERAS_BACKEND says
     all      every one of them
 
@@ -23,7 +24,7 @@ import os
 import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", None, "Networks, comma separated (default: by case).")
@@ -82,6 +83,7 @@ flags.DEFINE_string("picture", None, "Folder to draw pictures of the results int
 def main(argv: list[str]) -> None:
     """Runs the cases and prints a table for each comparison."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.WARNING)  # tells of every part of a SavedModel
     if FLAGS.peers != "none":
         # Before TensorFlow: a CUDA build of torch crashes when it is loaded after it.
         with contextlib.suppress(ImportError, RuntimeError):

@@ -176,7 +176,7 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     good, *bad = run_script(
         "benchmark.py",
         [
-            ["train", "infer", "onnx", *tiny],
+            ["train", "infer", "onnx", "saved_model", *tiny],
             ["trane", *tiny],
             tiny,
             ["train", *tiny, "--models=regnetx_003"],
@@ -187,7 +187,9 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     )
     assert good.returncode == 0, good.stderr
     assert "RegNetX32, 32x32, batch 2" in good.stdout
-    train, _, *onnx = check_report(path, ["train", "infer", "onnx", "onnx"])
+    kinds = ["train", "infer", "onnx", "onnx", "saved_model"]
+    train, _, *onnx, saved = check_report(path, kinds)
+    assert len(saved["values"]) == 2
     assert set(train["values"]) == {"keras_regnet, fit"}
     assert [result["setting"]["threads"] for result in onnx] == [1, 2]
     assert "keras_regnet, NCHW" in onnx[0]["values"]

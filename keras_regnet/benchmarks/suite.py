@@ -13,6 +13,7 @@ from keras_regnet.benchmarks.inference import inference
 from keras_regnet.benchmarks.input_pipeline import POLICIES, input_pipeline
 from keras_regnet.benchmarks.memory import memory
 from keras_regnet.benchmarks.onnx_files import onnx_files
+from keras_regnet.benchmarks.saved_models import saved_models
 from keras_regnet.benchmarks.settings import Setting
 from keras_regnet.benchmarks.training_step import training_step
 from keras_regnet.optional import require
@@ -133,6 +134,13 @@ def _onnx(options: Options) -> Iterator[Comparison]:
         )
 
 
+def _saved_model(options: Options) -> Iterator[Comparison]:
+    options = dataclasses.replace(options, models=options.models or [_EXPORTED])
+    settings = options.settings(_INFERENCE_BATCHES, precisions=False)
+    for _, group in itertools.groupby(settings, lambda setting: setting.network):
+        yield from saved_models(list(group), options.rounds, *options.peers_of("timm"))
+
+
 def _input(options: Options) -> Iterator[Comparison]:
     for batch in options.batch_sizes or (32,):
         yield from input_pipeline(
@@ -197,6 +205,7 @@ CASES: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "train": _train,
     "infer": _infer,
     "onnx": _onnx,
+    "saved_model": _saved_model,
     "input": _input,
     "build": _build,
     "memory": _memory,

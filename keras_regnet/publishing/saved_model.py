@@ -122,15 +122,17 @@ def _bodies(
     """
     body = keras.Model(model.input, _features(model))
     set_form(body, form)
-    values = [
-        [tf.constant(variable.numpy()) for variable in variables]
+    weights = [
+        [variable.numpy() for variable in variables]
         for variables in (body.trainable_variables, body.non_trainable_variables)
     ]
 
     def infer(images: tf.Tensor) -> tf.Tensor:
-        if constant:
-            return body.stateless_call(*values, images, training=False)[0]
-        return body(images, training=False)
+        if not constant:
+            return body(images, training=False)
+        # Made in the graph: a tensor from outside would be an input of it.
+        values = [[tf.constant(each) for each in kind] for kind in weights]
+        return body.stateless_call(*values, images, training=False)[0]
 
     # Concrete functions: traced now, while the layers have this form, and never again.
     bodies = {False: _function(infer, take).get_concrete_function()}
