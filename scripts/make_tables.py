@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Writes the generated tables of README.md, or checks that they are up to date.
+"""Writes what is generated in README.md, and saved_models/README.md, or checks it.
 
 A table stands between `<!-- table:NAME -->` and `<!-- end -->`. What it says comes from
-keras_regnet.architecture and tests/golden, never from hand.
+keras_regnet.architecture and tests/golden, never from hand. The page about the
+published models comes from their metadata.
 
     scripts/make_tables.py            writes
-    scripts/make_tables.py --check    exits with 1 when README.md is out of date
+    scripts/make_tables.py --check    exits with 1 when a file is out of date
 """
 
 import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from absl import app, flags
@@ -23,30 +25,52 @@ flags.DEFINE_bool(
     "check", False, "Write nothing; exit with 1 when the tables are out of date."
 )
 flags.DEFINE_string("readme", str(ROOT / "README.md"), "The file to write or check.")
+flags.DEFINE_string(
+    "saved_models",
+    str(ROOT / "saved_models"),
+    "The folder of published models, whose README.md is written or checked.",
+)
 
 
 def main(argv: list[str]) -> None:
-    """Writes or checks the file."""
+    """Writes or checks the files."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if len(argv) > 1:
         _fail(f"Too many arguments. Received: {argv[1:]}")
     from keras_regnet.files import write_text
 
+    outdated = []
     try:
-        text = Path(FLAGS.readme).read_text(encoding="utf-8")
-        updated = text
-        for name, make in TABLES.items():
-            updated = replace_table(updated, name, make())
+        for path, text, updated in generated():
+            if updated != text:
+                outdated.append(path)
+                if not FLAGS.check:
+                    write_text(path, updated)
+                    print(f"{path} written")
     except (OSError, ValueError) as error:
         _fail(f"{error}")
-    if FLAGS.check:
-        if updated != text:
-            print(f"{FLAGS.readme} is out of date: run scripts/make_tables.py")
-            sys.exit(1)
-        print(f"{FLAGS.readme} is up to date")
-    elif updated != text:
-        write_text(FLAGS.readme, updated)
-        print(f"{FLAGS.readme} written")
+    for path in outdated if FLAGS.check else ():
+        print(f"{path} is out of date: run scripts/make_tables.py")
+    if FLAGS.check and outdated:
+        sys.exit(1)
+    if not outdated:
+        print("everything is up to date")
+
+
+def generated() -> Iterator[tuple[Path, str, str]]:
+    """The files that are, wholly or in part, generated: what is and should be there."""
+    readme = Path(FLAGS.readme)
+    updated = text = readme.read_text(encoding="utf-8")
+    for name, make in TABLES.items():
+        updated = replace_table(updated, name, make())
+    yield readme, text, updated
+    folder = Path(FLAGS.saved_models)
+    if folder.is_dir():
+        from keras_regnet.publishing.catalogue import catalogue
+
+        page = folder / "README.md"
+        text = page.read_text(encoding="utf-8") if page.is_file() else ""
+        yield page, text, catalogue(folder)
 
 
 def variants_table() -> str:

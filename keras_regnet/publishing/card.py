@@ -1,7 +1,7 @@
 """The model card: what a published model is, and how to use it, for people."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from keras_regnet.publishing.metadata import TASKS, Metadata
@@ -224,23 +224,3 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and key != "seed":
         return f"{value:,}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def catalogue(models: Iterator[Metadata] | list[Metadata]) -> str:
-    """`README.md` of a folder of published models, from their metadata."""
-    lines = [
-        "| name | version | task | top-1 | images | parameters | multiply-adds "
-        "| image | licence |",
-        "|---" * 9 + "|",
-    ]
-    for known in models:
-        top1 = known.metrics.get("top1")
-        judged = known.metrics.get("images")
-        lines.append(
-            f"| [{known.name}]({known.name}/{known.version}/{FILE}) | {known.version} "
-            f"| {known.task} | {'' if top1 is None else f'{100 * top1:.2f} %'} "
-            f"| {'' if judged is None else f'{judged:,}'} | {known.parameters:,} "
-            f"| {known.multiply_adds / 1e6:,.1f} M | {'x'.join(map(str, known.shape))} "
-            f"| {known.licence} |"
-        )
-    return "\n".join(lines)
