@@ -103,12 +103,20 @@ def _head(model: keras.Model) -> Head:
     """What comes after the features: the named answers."""
     if not _has_classifier(model):
         return lambda features, training: {"output": features, "features": features}
-    logits = model.get_layer("head_fc").output
-    head = keras.Model(_features(model), {"output": model.output, "logits": logits})
+    names = [layer.name for layer in model.layers]
+    layers = model.layers[names.index("avg_pool") + 1 :]
 
     def answers(features: tf.Tensor, training: bool) -> dict[str, tf.Tensor]:
-        outputs = head(features, training=training)
-        return outputs | {"probabilities": tf.nn.softmax(outputs["logits"])}
+        output, logits = features, None
+        for layer in layers:
+            dropout = isinstance(layer, keras.layers.Dropout)
+            output = layer(output, training=training) if dropout else layer(output)
+            logits = output if layer.name == "head_fc" else logits
+        return {
+            "output": output,
+            "logits": logits,
+            "probabilities": tf.nn.softmax(logits),
+        }
 
     return answers
 

@@ -4,30 +4,27 @@ import keras
 import numpy as np
 import pytest
 
-from keras_regnet import AnyNet, AnyNetParameters, Stage
+from keras_regnet import AnyNet
 from keras_regnet.publishing import publish
+from tests.publishing.networks import parameters, trained
 
-# A grouped convolution of more channels than portable kernels merge (32).
-STAGES = (Stage(1, 16, 1, 8), Stage(2, 40, 2, 8))
 NAMES = ("shoe", "coat", "bag", "shirt", "boot")
 
 
 def network(block="x", image=(28, 28, 1), **options):
-    """Two stages, for pixels, with statistics as after some training."""
-    parameters = AnyNetParameters(
-        STAGES, block, 0.25 if block == "y" else 0.0, "small", 8
-    )
+    """Two stages, for pixels, with statistics as after some training.
+
+    The second one's 40 channels are more than portable kernels merge (32).
+    """
     options = {"classes": 5, "include_preprocessing": True} | options
-    model = AnyNet(parameters, input_shape=image, name=f"two_stages_{block}", **options)
-    random = np.random.RandomState(1)
-    for variable in model.weights:
-        if variable.name in ("moving_variance", "gamma"):
-            variable.assign(random.uniform(0.5, 1.5, variable.shape))
-        elif variable.name in ("moving_mean", "beta", "bias"):
-            variable.assign(0.1 * random.normal(size=variable.shape))
-        elif variable.path == "head_fc/kernel":
-            variable.assign(random.normal(size=variable.shape))
-    return model
+    return trained(
+        AnyNet(
+            parameters(block, "small", (16, 40)),
+            input_shape=image,
+            name=f"two_stages_{block}",
+            **options,
+        )
+    )
 
 
 def pixels(model, count=4):

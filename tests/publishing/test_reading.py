@@ -37,7 +37,7 @@ def test_the_network_is_built_again(published, name):
     assert frozen.trainable_weights == []
     assert len(frozen.output_shape) == 4
     maps = load_published(name, directory=folder, feature_maps=True)
-    assert set(maps.output) == {"P0", "P1"}
+    assert set(maps.output) == {"P0", "P1", "P2"}
 
 
 def test_a_new_classifier_keeps_the_body(published, caplog):
