@@ -79,7 +79,8 @@ def test_a_file_of_today_has_the_names_of_the_fixture(tmp_path):
 def floor_of(module):
     """The floor on which design.md puts a module of the package."""
     floors = [
-        {"version", "files", "optional"},
+        {"version"},
+        {"files", "optional", "provenance"},
         {"architecture", "layers", "optimizers", "preprocessing"},
         {"weights", "data", "plots"},
         {"models"},

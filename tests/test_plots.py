@@ -129,7 +129,7 @@ def test_no_pyplot():
     program = f"""
 import pathlib, sys, tempfile, types
 package = types.ModuleType("keras_regnet")
-package.__path__ = [{str(Path(plots.__file__).parent)!r}]
+package.__path__ = [{str(Path(plots.__file__).parents[1])!r}]
 sys.modules["keras_regnet"] = package
 from keras_regnet import plots
 assert "matplotlib" not in sys.modules
@@ -160,3 +160,33 @@ def test_rows_must_be_equally_long(tmp_path, rows):
     with pytest.raises(ValueError, match=r"as many in each row.*Received: "):
         plots.plot_images(rows, tmp_path / "rows.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_phases_are_marked(tmp_path):
+    plain, marked = tmp_path / "a" / "1.png", tmp_path / "b" / "1.png"
+    for path, phases in (
+        (plain, ()),
+        (marked, (("head", 4), ("none", 0), ("body", 6))),
+    ):
+        path.parent.mkdir()
+        plots.plot_learning_curves(HISTORY, path, phases=phases)
+    assert check_picture(plain).shape == check_picture(marked).shape
+    assert not np.array_equal(check_picture(plain), check_picture(marked))
+
+
+def test_contact_sheet(tmp_path):
+    random = np.random.default_rng(0)
+    sizes = [(8, 8, 1), (50, 80, 3), (300, 200, 3), (8, 8, 2)]
+    images = [random.integers(0, 255, size).astype("uint8") for size in sizes]
+    captions = [("said b (0.9)", "is a", f"{'long ' * 9}{i}.jpg") for i in range(4)]
+    path = tmp_path / "sheet.png"
+    plots.plot_contact_sheet(images, captions, path, "All 4 mistakes", columns=3)
+    check_picture(path)
+    path.unlink()
+    plots.plot_contact_sheet(images[:1], [("one",)], path)
+    assert path.is_file()
+    for wrong in (captions[:3], [*captions[:3], ("short",)]):
+        with pytest.raises(ValueError, match="Received: 4 images"):
+            plots.plot_contact_sheet(images, wrong, path)
+    with pytest.raises(ValueError, match="Received: 0 images"):
+        plots.plot_contact_sheet([], [], path)

@@ -15,6 +15,7 @@ from keras_regnet.data.splits import FileSplit
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 _VALIDATION_NAMES = ("val", "validation", "valid", "test")
+_NAMED = 10  # files of other kinds that are named at most
 CHECKED = 50_000  # files, up to which all are decoded once before they are used
 
 _Classes = dict[str, list[str]]
@@ -28,7 +29,8 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
     out of the training images, by a hash of the files' names and `config.split_seed`:
     adding images moves none between the parts.
     Up to `CHECKED` files are all decoded once here, so that the sizes are exact and a
-    damaged one is known by name before the first step.
+    damaged one is known by name before the first step. Files of other kinds than
+    `EXTENSIONS` are left out, named and counted as damaged ones are.
 
     Args:
         config: The configuration.
@@ -38,12 +40,13 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
     Raises:
         FileNotFoundError: There is no such folder.
         ValueError: No classes, one class, a class without images, or other classes in
-            validation than in training; or with `config.strict` a damaged image.
+            validation than in training; or with `config.strict` a damaged image or a
+            file that is none.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"The image folder is missing. Received: {root}")
     train_root = root / "train" if (root / "train").is_dir() else root
-    classes = _classes(train_root)
+    classes, others = _classes(train_root)
     if len(classes) < 2:
         raise ValueError(
             f"{train_root} has one class only. Expected a folder for each of at least "
@@ -51,7 +54,10 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
         )
     found = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
     separate = train_root != root and found and not config.hold_out
-    held_out = _classes(found[0]) if separate else None
+    held_out = None
+    if separate:
+        held_out, more = _classes(found[0])
+        others += more
     if held_out is not None and set(held_out) != set(classes):
         raise ValueError(
             f"{train_root} and {found[0]} must have the same classes. Only in "
@@ -62,6 +68,7 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
     parts = [part for part in (classes, held_out) if part is not None]
     everything = [path for part in parts for paths in part.values() for path in paths]
     bad = _check(everything, config) if checked else {}
+    _tell_others(others, config)
     for part in parts:
         for name, paths in part.items():
             part[name] = [path for path in paths if path not in bad]
@@ -79,7 +86,7 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
         default_size=(224, 224),
         train=_split(classes),
         validation=_split(held_out),
-        skipped=tuple(bad),
+        skipped=(*bad, *others),
     )
 
 
@@ -125,21 +132,18 @@ def _check(paths: list[str], config: DataConfig) -> dict[str, str]:
     return bad
 
 
-def _classes(root: Path) -> _Classes:
-    """The image files of each class, both sorted by name."""
+def _classes(root: Path) -> tuple[_Classes, list[str]]:
+    """The image files of each class, both sorted by name, and all other files."""
     classes: _Classes = {}
-    others: dict[str, int] = {}
+    others: _Classes = {}
     for entry in sorted(root.iterdir()):
         if entry.is_dir() and not entry.name.startswith("."):
-            files = [
-                os.path.join(folder, name)
-                for folder, _, names in os.walk(entry, followlinks=True)
-                for name in names
-                if not name.startswith(".")
-            ]
+            files = _files(entry)
             images = [f for f in files if f.lower().endswith(EXTENSIONS)]
-            classes[entry.name] = sorted(images)
-            others[entry.name] = len(files) - len(images)
+            classes[entry.name] = images
+            others[entry.name] = [
+                f for f in files if not f.lower().endswith(EXTENSIONS)
+            ]
     if not classes:
         raise ValueError(
             f"{root} has no folders. Expected one for each class, with "
@@ -153,10 +157,40 @@ def _classes(root: Path) -> _Classes:
     if empty := [name for name, paths in classes.items() if not paths]:
         raise ValueError(
             f"{root} has classes without images: {empty} (files of other kinds: "
-            f"{[others[name] for name in empty]}). Expected "
+            f"{[len(others[name]) for name in empty]}). Expected "
             f"{', '.join(EXTENSIONS)} files. Received: {root}"
         )
-    return classes
+    return classes, [path for paths in others.values() for path in paths]
+
+
+def _files(folder: Path) -> list[str]:
+    """All files below a folder, by name; hidden ones aside."""
+    return sorted(
+        os.path.join(inner, name)
+        for inner, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if not name.startswith(".")
+    )
+
+
+def _tell_others(others: list[str], config: DataConfig) -> None:
+    """Names the files that are no pictures, once; with `config.strict` as an error."""
+    if not others:
+        return
+    named = ", ".join(others[:_NAMED])
+    if len(others) > _NAMED:
+        named += f" and {len(others) - _NAMED} more"
+    kinds = ", ".join(EXTENSIONS)
+    if config.strict:
+        raise DamagedImageError(
+            f"{len(others)} files of the classes are no pictures (by their names: "
+            f"{kinds}), and none may be left out. Received: {named}"
+        )
+    warnings.warn(
+        f"Left out {len(others)} files that are no pictures (by their names: {kinds}): "
+        f"{named}",
+        stacklevel=4,
+    )
 
 
 def _divide(

@@ -34,7 +34,7 @@ class Data:
             resolved.
         flip: Whether training images are mirrored at random.
         pad: Pixels of padding of a pad-crop.
-        skipped: Files that were left out because they cannot be decoded.
+        skipped: Files that were left out: they cannot be decoded, or are no pictures.
         problems: Names and number of what could not be read so far, `skipped` and what
             was met in an epoch.
     """
@@ -95,8 +95,16 @@ class Data:
         return self.train_size // self.config.batch_size
 
     def skipped_images(self) -> int:
-        """How many files were left out because they cannot be decoded."""
+        """How many files were left out: undecodable ones, and those of other kinds."""
         return len(self.skipped)
+
+    def class_counts(self) -> tuple[int, ...]:
+        """How many training images each class has.
+
+        Streamed records are read through once for it, without decoding the images.
+        """
+        labels = self._source.train.all_labels()
+        return tuple(np.bincount(labels, minlength=self.num_classes).tolist())
 
     def train(
         self, epoch: int, start_step: int = 0, shard: tuple[int, int] = (0, 1)

@@ -33,7 +33,7 @@ class Source:
         default_size: The image size when none is asked for.
         train: The training part.
         validation: The part to judge by.
-        skipped: Files that were left out because they cannot be decoded.
+        skipped: Files that were left out: they cannot be decoded, or are no pictures.
     """
 
     class_names: tuple[str, ...]

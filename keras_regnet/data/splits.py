@@ -57,6 +57,10 @@ class ArraySplit:
 
         return portion.steps().map(batch, num_parallel_calls=tf.data.AUTOTUNE)
 
+    def all_labels(self) -> np.ndarray:
+        """The label of every image."""
+        return self.tensors[1].numpy()
+
     def names(
         self, order_seed: Sequence[int] | None, portion: Portion
     ) -> tuple[str, ...]:
@@ -106,6 +110,10 @@ class FileSplit:
             return step, (tf.gather(paths, rows), tf.gather(labels, rows))
 
         return portion.steps().map(batch)
+
+    def all_labels(self) -> np.ndarray:
+        """The label of every image."""
+        return np.asarray(self.labels, np.int32)
 
     def read(self, path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Gives the bytes of an image and its label, in a graph."""
@@ -176,6 +184,17 @@ class RecordSplit:
             first %= repeats
         dataset = dataset.skip(first).take(steps * size)
         return portion.numbered(dataset.batch(size, drop_remainder=True))
+
+    def all_labels(self) -> np.ndarray:
+        """The label of every image; all records are read for it."""
+
+        def label(*example: tf.Tensor) -> tf.Tensor:
+            return self.read(*example)[1]
+
+        labels = self.open(None, 0, self.size).map(
+            label, num_parallel_calls=tf.data.AUTOTUNE
+        )
+        return np.fromiter(labels.as_numpy_iterator(), np.int32)
 
 
 EncodedSplit = FileSplit | RecordSplit

@@ -1,4 +1,4 @@
-"""Weight decay that is added to the gradient, with a number for each kind of variable.
+"""Weight decay that is added to the gradient, and factors on the learning rate.
 
 An update needs the place of its variable among the optimizer's own, and Keras has no
 public name for that: `Optimizer._get_variable_index` is what its documentation of
@@ -6,13 +6,14 @@ public name for that: `Optimizer._get_variable_index` is what its documentation 
 tests/optimizers/test_sgd.py fails if it vanishes.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_regnet.optimizers.groups import decay_of, group_of
+from keras_regnet.optimizers.groups import decay_of, factor_of, group_of
 
 
 class CoupledDecay(keras.optimizers.Optimizer):
@@ -24,6 +25,8 @@ class CoupledDecay(keras.optimizers.Optimizer):
         norm_weight_decay: The same for scales and shifts of normalisations; None: as
             `weight_decay`.
         bias_weight_decay: The same for biases; None: as `weight_decay`.
+        learning_rate_factors: What the learning rate is multiplied with for variables
+            whose path begins so, see `groups.factor_of`; None: with 1 for all.
         **kwargs: What `keras.optimizers.Optimizer` takes besides.
 
     Raises:
@@ -36,6 +39,7 @@ class CoupledDecay(keras.optimizers.Optimizer):
         weight_decay: float,
         norm_weight_decay: float | None,
         bias_weight_decay: float | None,
+        learning_rate_factors: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
         if weight_decay is None:
@@ -47,14 +51,24 @@ class CoupledDecay(keras.optimizers.Optimizer):
         ):
             if value is not None and not value >= 0:
                 raise ValueError(f"{name} must be at least 0. Received: {value!r}")
+        for path, factor in (learning_rate_factors or {}).items():
+            if not 0 <= factor < math.inf:
+                raise ValueError(
+                    "learning_rate_factors must be finite and at least 0. "
+                    f"Received: {factor!r} for {path!r}"
+                )
         # The base class would apply a `weight_decay` of its own, decoupled.
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.coupled_weight_decay = float(weight_decay)
         self.norm_weight_decay = _float(norm_weight_decay)
         self.bias_weight_decay = _float(bias_weight_decay)
+        self.learning_rate_factors = {
+            path: float(factor)
+            for path, factor in (learning_rate_factors or {}).items()
+        }
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Looks up the decay of each of `variables`."""
+        """Looks up the decay and the factor of each of `variables`."""
         super().build(variables)
         self.decays = tuple(
             decay_of(
@@ -63,6 +77,10 @@ class CoupledDecay(keras.optimizers.Optimizer):
                 self.norm_weight_decay,
                 self.bias_weight_decay,
             )
+            for variable in variables
+        )
+        self.factors = tuple(
+            factor_of(variable.path, self.learning_rate_factors)
             for variable in variables
         )
 
@@ -80,12 +98,19 @@ class CoupledDecay(keras.optimizers.Optimizer):
             gradient = ops.add(gradient, ops.multiply(decay, variable))
         return gradient, index
 
+    def rate_of(self, index: int, learning_rate: Any, dtype: str) -> Any:
+        """The learning rate of the variable at a place in `build`, in its dtype."""
+        learning_rate = ops.cast(learning_rate, dtype)
+        factor = self.factors[index]
+        return learning_rate if factor == 1 else ops.multiply(learning_rate, factor)
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return super().get_config() | {
             "weight_decay": self.coupled_weight_decay,
             "norm_weight_decay": self.norm_weight_decay,
             "bias_weight_decay": self.bias_weight_decay,
+            "learning_rate_factors": self.learning_rate_factors,
         }
 
 

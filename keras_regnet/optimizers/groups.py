@@ -1,6 +1,6 @@
 """Which variables are weights, which belong to normalisations, and which are biases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 
@@ -51,3 +51,19 @@ def decay_of(
     """The weight decay of a group, where None stands for `weight_decay`."""
     given = {"weights": None, "norms": norm_weight_decay}.get(group, bias_weight_decay)
     return weight_decay if given is None else given
+
+
+def factor_of(path: str, factors: Mapping[str, float]) -> float:
+    """The factor on the learning rate of a variable.
+
+    Args:
+        path: Of the variable.
+        factors: By the beginnings of paths, up to a slash: `{"s1_b1": 0.5}`, or
+            `{"s1_b1/conv1": 0.5}`. The longest that fits counts.
+
+    Returns:
+        The factor; 1 where none fits.
+    """
+    parts = path.split("/")
+    beginnings = ("/".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((factors[each] for each in beginnings if each in factors), 1.0)

@@ -1,6 +1,6 @@
 """RMSprop as TensorFlow 1 had it, with which many ImageNet recipes were tuned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -34,6 +34,8 @@ class RMSprop(CoupledDecay):
         norm_weight_decay: d of the scales and shifts of normalisations. None: as
             `weight_decay`.
         bias_weight_decay: d of all other biases. None: as `weight_decay`.
+        learning_rate_factors: r is multiplied by these for variables whose path begins
+            so, as in `{"stem": 0.1, "s1_b1": 0.2}`; torch's parameter groups.
         **kwargs: What `keras.optimizers.Optimizer` takes besides.
 
     Raises:
@@ -49,6 +51,7 @@ class RMSprop(CoupledDecay):
         weight_decay: float = 0.0,
         norm_weight_decay: float | None = None,
         bias_weight_decay: float | None = None,
+        learning_rate_factors: Mapping[str, float] | None = None,
         name: str = "rmsprop",
         **kwargs: Any,
     ) -> None:
@@ -62,6 +65,7 @@ class RMSprop(CoupledDecay):
             weight_decay,
             norm_weight_decay,
             bias_weight_decay,
+            learning_rate_factors,
             name=name,
             **kwargs,
         )
@@ -84,7 +88,7 @@ class RMSprop(CoupledDecay):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Moves one variable; the class says how."""
         gradient, index = self.decayed(gradient, variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
+        learning_rate = self.rate_of(index, learning_rate, variable.dtype)
         square = self.mean_squares[index]
         self.assign_add(square, (ops.square(gradient) - square) * (1 - self.rho))
         step = learning_rate * gradient / ops.sqrt(square + self.epsilon)

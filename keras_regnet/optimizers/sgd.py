@@ -41,6 +41,8 @@ class SGD(CoupledDecay):
         norm_weight_decay: d of the scales and shifts of normalisations. None: as
             `weight_decay`, which is the official recipe.
         bias_weight_decay: d of all other biases. None: as `weight_decay`.
+        learning_rate_factors: r is multiplied by these for variables whose path begins
+            so, as in `{"stem": 0.1, "s1_b1": 0.2}`; torch's parameter groups.
         **kwargs: What `keras.optimizers.Optimizer` takes besides.
 
     Raises:
@@ -55,6 +57,7 @@ class SGD(CoupledDecay):
         weight_decay: float = 0.0,
         norm_weight_decay: float | None = None,
         bias_weight_decay: float | None = None,
+        learning_rate_factors: Mapping[str, float] | None = None,
         name: str = "sgd",
         **kwargs: Any,
     ) -> None:
@@ -67,6 +70,7 @@ class SGD(CoupledDecay):
             weight_decay,
             norm_weight_decay,
             bias_weight_decay,
+            learning_rate_factors,
             name=name,
             **kwargs,
         )
@@ -91,7 +95,7 @@ class SGD(CoupledDecay):
         """
         dtype = variable.dtype
         gradient, index = self.decayed(gradient, variable)
-        learning_rate = ops.cast(learning_rate, dtype)
+        learning_rate = self.rate_of(index, learning_rate, dtype)
         if self.momentum and keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 

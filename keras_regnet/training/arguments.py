@@ -1,15 +1,20 @@
 """What a trainer can be asked for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_regnet.training.config import TrainingConfig
+from keras_regnet.training.config import WITH_FACTORS, TrainingConfig
 
 
 def check_arguments(
-    model: keras.Model, config: Any, loss: Any, strategy: tf.distribute.Strategy
+    model: keras.Model,
+    config: Any,
+    loss: Any,
+    strategy: tf.distribute.Strategy,
+    learning_rate_factors: Mapping[str, float] | None = None,
 ) -> None:
     """Checks that a model can be trained under a strategy.
 
@@ -18,6 +23,7 @@ def check_arguments(
         config: The training configuration.
         loss: The loss if it is the user's own, or None.
         strategy: The strategy.
+        learning_rate_factors: Of single layers, or None.
 
     Raises:
         ValueError: It cannot; the message says why.
@@ -33,6 +39,12 @@ def check_arguments(
         raise ValueError(
             "label_smoothing belongs to the default loss; give it to your own. "
             f"Received: label_smoothing={config.label_smoothing} and loss={loss!r}"
+        )
+    if learning_rate_factors and config.optimizer not in WITH_FACTORS:
+        raise ValueError(
+            "learning_rate_factors need one of the optimizers "
+            f"{WITH_FACTORS}; the others, which are Keras' own, have one learning rate "
+            f"for all layers. Received: optimizer={config.optimizer!r}"
         )
     _check_model(model, strategy)
     replicas = strategy.num_replicas_in_sync

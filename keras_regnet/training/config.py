@@ -8,6 +8,7 @@ from keras_regnet.optimizers.groups import GROUPS, decay_of
 from keras_regnet.training import checks
 
 OPTIMIZERS = ("sgd", "adamw", "rmsprop", "lamb")
+WITH_FACTORS = ("sgd", "rmsprop")  # that can give each layer a rate of its own
 SCHEDULES = ("cosine", "constant", "step", "exponential")
 GRANULARITIES = ("step", "epoch")
 WARMUP_MODES = ("multiplied", "replacing", "preceding")

@@ -27,10 +27,10 @@ def format_help(description: str, groups: Mapping[str, Sequence[Any]]) -> str:
     Returns:
         Text of at most 88 columns, or of the terminal's.
     """
-    width = min(_MOST_COLUMNS, shutil.get_terminal_size((_MOST_COLUMNS, 24)).columns)
+    width = columns()
     parts = [description.strip(), "Recipes (--recipe=NAME)", _recipes(width)]
     parts.append(
-        _wrap(
+        wrap(
             "A flag that is not given has the recipe's value. In brackets: the value "
             "of the default recipe, and of the recipes that have another. none is a "
             "value where a field can be None.",
@@ -44,22 +44,42 @@ def format_help(description: str, groups: Mapping[str, Sequence[Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def columns() -> int:
+    """How wide a help is: the terminal's width, at most 88."""
+    return min(_MOST_COLUMNS, shutil.get_terminal_size((_MOST_COLUMNS, 24)).columns)
+
+
 def _recipes(width: int) -> str:
     return "\n".join(
-        _wrap(f"{recipe.name:<16}{recipe.summary}", width, 2, 18)
+        wrap(f"{recipe.name:<16}{recipe.summary}", width, 2, 18)
         for recipe in RECIPES.values()
     )
 
 
 def _flag(flag: Any, width: int) -> str:
-    text = re.sub(r'`"?|"?`|\*(?=\w)|(?<=\w)\*', "", flag.help)
     kind = flag.field.kind if flag.field else OF_THE_PROGRAM[flag.name][0]
-    name = f"--[no]{flag.name}" if kind is bool else f"--{flag.name}"
-    if isinstance(kind, tuple):
+    return flag_text(flag.name, kind, flag.help, _default(flag), width)
+
+
+def flag_text(
+    name: str, kind: type | Sequence[str], text: str, default: str, width: int
+) -> str:
+    """A flag in a help: its name and what it takes, and below what it means.
+
+    Args:
+        name: Without the dashes.
+        kind: Its type, or the words to choose from.
+        text: What it means; marks of code are taken away.
+        default: What stands after it, in brackets.
+        width: Columns.
+    """
+    text = re.sub(r'`"?|"?`|\*(?=\w)|(?<=\w)\*', "", text)
+    name = f"--[no]{name}" if kind is bool else f"--{name}"
+    if not isinstance(kind, type):
         name += f"={'|'.join(kind)}"
     elif kind is not bool:
         name += f"={_METAVARIABLES.get(kind, 'WORD')}"
-    return f"  {name}\n" + _wrap(f"{text} {_default(flag)}".strip(), width, 6)
+    return f"  {name}\n" + wrap(f"{text} {default}".strip(), width, 6)
 
 
 def _default(flag: Any) -> str:
@@ -75,8 +95,8 @@ def _default(flag: Any) -> str:
     for recipe in RECIPES.values():
         value = _value(recipe, flag.section, flag.field.name, default)
         if value != default:
-            others.setdefault(_word(value), []).append(recipe.name)
-    parts = [f"default {_word(default)}"]
+            others.setdefault(word(value), []).append(recipe.name)
+    parts = [f"default {word(default)}"]
     parts += [f"{', '.join(names)} {word}" for word, names in others.items()]
     return f"[{'; '.join(parts)}]"
 
@@ -87,7 +107,8 @@ def _value(recipe: Recipe, section: str, field: str, default: Any) -> Any:
     return fields.get(section, {}).get(field, default)
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """A value as one writes it on a command line."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -97,7 +118,8 @@ def _word(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _wrap(text: str, width: int, indent: int, hanging: int | None = None) -> str:
+def wrap(text: str, width: int, indent: int, hanging: int | None = None) -> str:
+    """Text of at most `width` columns, indented."""
     return textwrap.fill(
         text,
         width,

@@ -20,6 +20,7 @@ from keras_regnet.training.flag_groups import (
     RENAMED,
 )
 from keras_regnet.training.flag_help import format_help
+from keras_regnet.training.flag_values import NONE, ValueParser
 from keras_regnet.training.recipe_files import read_recipe
 from keras_regnet.training.recipes import SECTIONS, RunConfig, configure
 
@@ -28,7 +29,6 @@ app, flags = require("absl.app", "train"), require("absl.flags", "train")
 VALUES = flags.FLAGS
 """The flags of this process, once they are defined and parsed."""
 
-_NONE = "none"  # as a value: what None means for the field
 _NUMBERS = ("depth", "w0", "wa", "wm", "group_width")
 
 
@@ -86,7 +86,7 @@ def define(values: flags.FlagValues = VALUES) -> None:
         if isinstance(kind, tuple):
             parser = flags.EnumParser(list(kind))
         else:
-            parser = _Parser(kind, bool(flag.field and flag.field.optional))
+            parser = ValueParser(kind, bool(flag.field and flag.field.optional))
         flags.DEFINE(
             parser,
             flag.name,
@@ -129,7 +129,7 @@ def run_config(values: flags.FlagValues) -> RunConfig:
     for flag in all_flags().values():
         value = values[flag.name].value
         if flag.section and value is not None:
-            own[flag.section][flag.field.name] = None if value == _NONE else value
+            own[flag.section][flag.field.name] = None if value == NONE else value
     if values.seed is not None:
         own["data"]["seed"] = values.seed
     if architecture := _architecture(values):
@@ -170,31 +170,3 @@ def _whole_numbers(name: str, text: str) -> int | tuple[int, ...]:
             f"{name} must be whole numbers with commas between them. Received: {text!r}"
         ) from None
     return numbers[0] if len(numbers) == 1 else numbers
-
-
-class _Parser(flags.ArgumentParser):
-    """Reads a value of a type, or the word for None."""
-
-    def __init__(self, kind: type, optional: bool) -> None:
-        self.kind = kind
-        self.optional = optional
-        self.syntactic_help = ""
-
-    def parse(self, argument: Any) -> Any:
-        """The value.
-
-        Raises:
-            ValueError: It is not of the type.
-        """
-        word = str(argument).strip()
-        if self.optional and word.lower() == _NONE:
-            return _NONE
-        if self.kind is tuple:
-            return tuple(float(each) for each in word.split(","))
-        if self.kind is object:
-            return {"true": True, "false": False}.get(word.lower(), word)
-        return self.kind(word)
-
-    def flag_type(self) -> str:
-        """The type's name."""
-        return self.kind.__name__

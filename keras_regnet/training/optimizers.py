@@ -1,6 +1,6 @@
 """The optimizer that a training configuration asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -10,7 +10,9 @@ from keras_regnet.training.config import TrainingConfig
 
 
 def make_optimizer(
-    config: TrainingConfig, variables: Sequence[keras.Variable]
+    config: TrainingConfig,
+    variables: Sequence[keras.Variable],
+    learning_rate_factors: Mapping[str, float] | None = None,
 ) -> keras.optimizers.Optimizer:
     """Makes the optimizer of a configuration, not yet built.
 
@@ -19,6 +21,8 @@ def make_optimizer(
     Args:
         config: The training configuration.
         variables: The variables to train; their paths decide which are decayed.
+        learning_rate_factors: What the learning rate is multiplied with, by the
+            beginnings of paths; of sgd and rmsprop alone.
 
     Returns:
         `SGD` or `RMSprop` of this package, `keras.optimizers.AdamW` or
@@ -32,6 +36,7 @@ def make_optimizer(
             weight_decay=config.weight_decay,
             norm_weight_decay=config.norm_weight_decay,
             bias_weight_decay=config.bias_weight_decay,
+            learning_rate_factors=learning_rate_factors,
         )
     if config.optimizer == "rmsprop":
         return RMSprop(
@@ -42,6 +47,7 @@ def make_optimizer(
             weight_decay=config.weight_decay,
             norm_weight_decay=config.norm_weight_decay,
             bias_weight_decay=config.bias_weight_decay,
+            learning_rate_factors=learning_rate_factors,
         )
     kind, epsilon = {
         "adamw": (keras.optimizers.AdamW, 1e-8),
@@ -65,7 +71,10 @@ def make_optimizer(
 
 
 def build_optimizer(
-    config: TrainingConfig, model: keras.Model, strategy: tf.distribute.Strategy
+    config: TrainingConfig,
+    model: keras.Model,
+    strategy: tf.distribute.Strategy,
+    learning_rate_factors: Mapping[str, float] | None = None,
 ) -> keras.optimizers.Optimizer:
     """Makes the optimizer of a model's weights, built; with float16 it scales losses.
 
@@ -73,10 +82,11 @@ def build_optimizer(
         config: The training configuration.
         model: A built model.
         strategy: The strategy under which it was built.
+        learning_rate_factors: As in `make_optimizer`.
     """
     variables = model.trainable_variables
     with strategy.scope():
-        optimizer = make_optimizer(config, variables)
+        optimizer = make_optimizer(config, variables, learning_rate_factors)
         if any(layer.compute_dtype == "float16" for layer in model.layers):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(variables)

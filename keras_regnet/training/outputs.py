@@ -38,7 +38,7 @@ def write_summaries(
 
     Where tensorboard is not installed, warns and writes nothing.
     """
-    if not _installed("tensorboard", "the TensorBoard events"):
+    if not installed("tensorboard", "the TensorBoard events"):
         yield lambda row: None
         return
     writers: dict[str, tf.summary.SummaryWriter] = {}
@@ -66,7 +66,7 @@ def write_summaries(
 
 def save_results(
     run: RunDirectory,
-    model: keras.Model,
+    model: keras.Model | None,
     loop: Loop,
     keeper: Keeper,
     state: RunState,
@@ -79,7 +79,8 @@ def save_results(
 
     Args:
         run: The folder.
-        model: The model to save; it shares its variables with the loop's.
+        model: The model to save; it shares its variables with the loop's. None: no
+            model is saved, and nothing drawn.
         loop: The compiled steps.
         keeper: The checkpoints.
         state: Where the run stands.
@@ -89,10 +90,11 @@ def save_results(
     def averaged() -> AbstractContextManager:
         return averages.in_place() if averages is not None else nullcontext()
 
-    if averages is not None:
-        _save_keras(run.path / "model_raw.keras", model)
-    with averaged():
-        save_outputs(run, model, state.history)
+    if averages is not None and model is not None:
+        save_keras(run.path / "model_raw.keras", model)
+    if model is not None:
+        with averaged():
+            save_outputs(run, model, state.history)
     result: dict[str, Any] = {
         "final": state.history[-1],
         "epochs": state.epoch,
@@ -100,15 +102,17 @@ def save_results(
     }
     if state.best_epoch:
         result["best"] = state.history[state.best_epoch - 1]
-        last = take_snapshot(0, keeper.groups, {})
-        if state.best_epoch != state.epoch and keeper.assign_best():
-            with averaged():
-                _save_keras(run.path / "best.keras", model)
-            last.assign(keeper.groups)
+        if model is not None and state.best_epoch != state.epoch:
+            last = take_snapshot(0, keeper.groups, {})
+            if keeper.assign_best():
+                with averaged():
+                    save_keras(run.path / "best.keras", model)
+                last.assign(keeper.groups)
     run.write_json("result.json", result)
 
 
-def _save_keras(path: Path, model: keras.Model) -> None:
+def save_keras(path: Path, model: keras.Model) -> None:
+    """Writes a `.keras` file, whole or not at all."""
     with naming(path), replacing(path) as temporary:
         model.save(temporary)
 
@@ -122,7 +126,7 @@ def save_outputs(
     several replicas become ordinary ones, and the file is known to load.
     """
     path = run.path / "model.keras"
-    _save_keras(path, model)
+    save_keras(path, model)
     loaded = keras.saving.load_model(path, compile=False)
     path = run.path / "saved_model"
     temporary = run.path / ".saved_model.tmp"
@@ -131,7 +135,7 @@ def save_outputs(
         loaded.export(temporary, format="tf_saved_model", verbose=False)
         shutil.rmtree(path, ignore_errors=True)
         temporary.rename(path)
-    if _installed("matplotlib", "learning_curve.png"):
+    if installed("matplotlib", "learning_curve.png"):
         from keras_regnet.plots import plot_learning_curves
 
         path = run.path / "learning_curve.png"
@@ -147,7 +151,8 @@ def _chart(column: str) -> tuple[str, str]:
     return "train", f"epoch_{column}"
 
 
-def _installed(module: str, what: str) -> bool:
+def installed(module: str, what: str) -> bool:
+    """Whether a package is there; otherwise warns that `what` will be missing."""
     if importlib.util.find_spec(module):
         return True
     warnings.warn(

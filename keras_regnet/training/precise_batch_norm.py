@@ -28,7 +28,7 @@ class PreciseBatchNorm:
         self._strategy = strategy
         self._layers = [
             layer
-            for layer in _all_layers(model)
+            for layer in all_layers(model)
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
         ]
         self._statistics = [
@@ -88,7 +88,7 @@ class PreciseBatchNorm:
                 layer.momentum = momentum
 
 
-def _all_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+def all_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     """A layer and all layers in it, each once."""
     seen: set[int] = set()
     waiting = [layer]

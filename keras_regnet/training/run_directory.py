@@ -64,11 +64,29 @@ class RunDirectory:
         with naming(self.path):
             for folder in (self.path, self.checkpoints, self.tensorboard):
                 folder.mkdir(parents=True, exist_ok=True)
+            for left_by_a_kill in self.checkpoints.glob(".*.tmp*"):
+                left_by_a_kill.unlink(missing_ok=True)
+        self.claim(configuration, environment, resume)
+
+    def claim(
+        self,
+        configuration: Mapping[str, Any],
+        environment: Mapping[str, Any],
+        resume: bool,
+    ) -> None:
+        """As `open`, for a folder whose training is in folders below it.
+
+        Raises:
+            ValueError: As `open`.
+            OSError: As `open`.
+        """
+        with naming(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
             # A file of some size, so that a full disk is noticed here.
             write_text(self.path / "probe.txt", "." * 65536)
             (self.path / "probe.txt").unlink()
-            for folder in (self.path, self.checkpoints):
-                for left_by_a_kill in folder.glob(".*.tmp*"):
+            for left_by_a_kill in self.path.glob(".*.tmp*"):
+                if left_by_a_kill.is_file():
                     left_by_a_kill.unlink(missing_ok=True)
         configuration = json.loads(json.dumps(configuration))
         stored = self.read_json("config.json")

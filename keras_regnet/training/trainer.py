@@ -100,6 +100,10 @@ class Trainer:
         resume: Whether to go on with a run that is already in `run_dir`.
         save: The model to save at the end, if another than `model`: for example the
             network with softmax, whose logits are trained.
+        save_models: Whether `model.keras`, `saved_model/` and the learning curve are
+            written at the end. The checkpoints and `result.json` always are.
+        learning_rate_factors: What the learning rate is multiplied with for variables
+            whose path begins so, as `{"stem": 0.1}`; of sgd and rmsprop alone.
         description: More of the configuration for `config.json`, as JSON types: what
             the network and the data are. A run only goes on where it is the same.
         callbacks: Keras callbacks. What they remember is not part of a checkpoint.
@@ -127,6 +131,8 @@ class Trainer:
         steps_per_epoch: int | None = None,
         resume: bool = False,
         save: keras.Model | None = None,
+        save_models: bool = True,
+        learning_rate_factors: Mapping[str, float] | None = None,
         description: Mapping[str, Any] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         worker_timeout: float = 1800.0,
@@ -135,7 +141,7 @@ class Trainer:
         self.model = model
         self.config = config
         self.strategy = strategy or model.distribute_strategy
-        check_arguments(model, config, loss, self.strategy)
+        check_arguments(model, config, loss, self.strategy, learning_rate_factors)
         self.train_dataset = train_dataset
         first = training_dataset(train_dataset, 0)
         check_training_dataset(
@@ -147,7 +153,7 @@ class Trainer:
                 check_pairs(validation_dataset, "validation_dataset")
             validation = ValidationBatches(validation_dataset, self.strategy)
         self.steps_per_epoch = steps_in(first, steps_per_epoch)
-        self.saved_model = save or model
+        self.saved_model = (save or model) if save_models else None
         self.consensus = Consensus(self.strategy)
         self.progress = Progress(config.epochs, verbose if self.consensus.chief else 0)
         self.interruption = Interruption()
@@ -169,7 +175,7 @@ class Trainer:
         averages = Averages(model, self.strategy) if config.ema_decay else None
         self.loop = Loop(
             model,
-            build_optimizer(config, model, self.strategy),
+            build_optimizer(config, model, self.strategy, learning_rate_factors),
             per_example(loss or default_loss(config, from_logits)),
             self.strategy,
             averages=averages,

@@ -236,6 +236,28 @@ def test_damaged_images_are_named_and_counted(pictures):
     assert sum(len(y) for _, y in data.validation()) == 8
 
 
+def test_files_of_other_kinds_are_named_once_and_counted(pictures):
+    (pictures / "train" / "dark" / "notes.txt").write_text("no picture")
+    (pictures / "val" / "light" / "Thumbs.db").write_bytes(b"no picture")
+    (pictures / "val" / "light" / ".DS_Store").write_bytes(b"hidden")
+    with pytest.warns(UserWarning, match="Left out 2 files") as caught:
+        data = load(config(pictures))
+    text = "\n".join(str(warning.message) for warning in caught)
+    assert text.count("notes.txt") == text.count("Thumbs.db") == 1
+    assert ".DS_Store" not in text
+    assert data.skipped_images() == 2
+    assert (data.train_size, data.validation_size) == (20, 8)
+    with pytest.raises(ValueError, match=r"2 files .* Received: .*notes\.txt"):
+        load(config(pictures, strict=True))
+
+
+def test_class_counts(pictures):
+    (pictures / "train" / "dark" / "0.png").unlink()
+    data = load(config(pictures))
+    assert data.class_counts() == (9, 10)
+    assert sum(load(DataConfig("digits")).class_counts()) == 1437
+
+
 def test_a_picture_that_would_fill_the_memory_is_left_out(tmp_path):
     small = write(tmp_path / "bomb.png", kind="png").read_bytes()
     side = (30_000).to_bytes(4, "big")

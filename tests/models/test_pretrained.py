@@ -238,6 +238,20 @@ def test_other_channels_are_what_timm_makes_of_them(channels):
     )
 
 
+def test_a_kernel_for_grey_is_shared_out():
+    """The sum over the channels, which a grey picture sees, stays."""
+    from keras_regnet.weights.channels import adapt_input_channels
+
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 1, 8)).astype("float32")
+    shared = adapt_input_channels(kernel, 3)
+    assert shared.shape == (3, 3, 3, 8)
+    assert shared.dtype == kernel.dtype
+    np.testing.assert_allclose(shared.sum(2, keepdims=True), kernel, rtol=1e-6)
+    assert not np.ptp(shared, axis=2).any()
+    two = np.ones((3, 3, 2, 8))
+    assert adapt_input_channels(two, 3) is two
+
+
 def test_weights_of_the_wrong_kind_are_named():
     with pytest.raises(ValueError, match="Received: 3"):
         keras_regnet.RegNetX("200MF", weights=3)

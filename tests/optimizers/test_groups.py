@@ -6,6 +6,7 @@ import pytest
 
 from keras_regnet import RegNet, RegNetParameters
 from keras_regnet.optimizers import GROUPS, group_of, parameter_groups
+from keras_regnet.optimizers.groups import factor_of
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +49,11 @@ def test_parameters_add_up(network):
 )
 def test_variables_of_other_networks(name, shape, group):
     assert group_of(keras.Variable(np.ones(shape), name=name)) == group
+
+
+def test_factors_by_the_beginnings_of_paths():
+    factors = {"s1_b1": 0.5, "s1_b1/conv1": 0.25, "stem": 0.1}
+    assert factor_of("s1_b1/conv1/conv/kernel", factors) == 0.25
+    assert factor_of("s1_b1/conv2/conv/kernel", factors) == 0.5
+    assert factor_of("stem", factors) == 0.1
+    assert factor_of("s1_b10/conv1/conv/kernel", factors) == 1

@@ -241,3 +241,55 @@ def test_label_smoothing_belongs_to_the_default_loss(tmp_path):
             config=toys.config(label_smoothing=0.1),
             loss=keras.losses.MeanSquaredError(),
         )
+
+
+def test_without_models(tmp_path):
+    """For whoever saves something else: all but the models and the picture."""
+    trainer = Trainer(
+        toys.network(),
+        toys.train(),
+        toys.validation(),
+        toys.config(epochs=1),
+        tmp_path,
+        save_models=False,
+        verbose=0,
+    )
+    trainer.train()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert {"result.json", "log.csv", "checkpoints"} <= left
+    assert not left & {"model.keras", "saved_model", "learning_curve.png"}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
+def test_rates_of_layers_need_an_optimizer_that_has_them(tmp_path, optimizer):
+    with pytest.raises(ValueError, match=f"Received: optimizer='{optimizer}'"):
+        Trainer(
+            toys.network(),
+            toys.train(),
+            None,
+            toys.config(optimizer=optimizer),
+            tmp_path / "run",
+            learning_rate_factors={"dense": 0.5},
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_rates_of_layers_reach_the_weights(tmp_path):
+    network = toys.network()
+    before = [variable.numpy() for variable in network.trainable_variables]
+    convolution = network.trainable_variables[0].path.removesuffix("/kernel")
+    Trainer(
+        network,
+        toys.train(),
+        None,
+        toys.config(epochs=1, warmup_epochs=0),
+        tmp_path,
+        learning_rate_factors={convolution: 0.0},
+        save_models=False,
+        verbose=0,
+    ).train()
+    moved = [
+        not np.array_equal(variable, old)
+        for variable, old in zip(network.trainable_variables, before, strict=True)
+    ]
+    assert moved == [False, True, True, True, True]
