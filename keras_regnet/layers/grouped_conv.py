@@ -76,6 +76,9 @@ def grouped_convolution(
         pointwise = tuple(kernel.shape[:2]) == (1, 1)
         if pointwise and on_tensorflow and tensorflow.inside_xla_on_cpu():
             return pointwise_convolution(inputs, kernel, strides)
+        narrow = inputs.shape[-1] < tensorflow.LEAST_STRIDED if on_tensorflow else False
+        if pointwise and narrow and tuple(strides) != (1, 1):
+            inputs, strides = inputs[:, :: strides[0], :: strides[1]], (1, 1)
     elif on_tensorflow:
         if tensorflow.native_is_right_here(inputs.dtype):
             return tensorflow.native_grouped_convolution(*arguments)

@@ -76,6 +76,33 @@ def test_form_can_be_chosen_for_another_place(form, convolutions):
     np.testing.assert_allclose(traced(images), expected, rtol=1e-5, atol=1e-5)
 
 
+_STRIDED = """
+import numpy as np, tensorflow as tf
+from keras_regnet.layers import GroupedConv2D
+for channels in (4, 8, 12):
+    layer = GroupedConv2D(16, 1, strides=2, use_bias=False)
+    images = tf.random.normal((61, 48, 48, channels))
+    layer.build(images.shape)
+    with tf.GradientTape() as tape:
+        outputs = layer(images)
+    upstream = images[:, ::2, ::2, :1] * tf.ones((16,))
+    gradient = tape.gradient(outputs, layer.kernel.value, upstream)
+    pixels = tf.reshape(images[:, ::2, ::2], (-1, channels))
+    expected = tf.matmul(pixels, tf.reshape(upstream, (-1, 16)), transpose_a=True)
+    np.testing.assert_allclose(gradient[0, 0], expected, rtol=1e-3, atol=0.5)
+print("fine")
+"""
+
+
+def test_strided_gradients_of_few_channels_stay_in_their_memory():
+    """In a process of its own, which a wrong one would end."""
+    done = subprocess.run(
+        [sys.executable, "-c", _STRIDED], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.endswith("fine\n")
+
+
 def test_dilation_equals_the_definition():
     layer, images = layer_and_input(24, 24, 3, size=9, dilation_rate=2)
     expected = reference.convolution(images, layer.kernel.numpy(), 1, 2, dilation=2)
