@@ -52,11 +52,13 @@ def find_published(
             return folder
         if known := layout.versions(folder):
             return folder / str(known[-1])
-    known = [f"{each.name}/{each.version}" for each in _published(directories)]
-    places = ", ".join(map(str, directories)) or f"no folder named {_FOLDER}"
+    known = ", ".join(each.name for each in _published(directories)) or "none"
+    there = "They are looked for in folders named saved_models; there is none."
+    if directories:
+        there = f"In {', '.join(map(str, directories))} there are: {known}."
     raise ValueError(
-        f"A published model is one of {known}, found in {places}; or a folder with a "
-        f"{metadata.FILE}. Received: {str(name_or_path)!r}"
+        f"There is no such published model, nor a folder with its {metadata.FILE}. "
+        f"{there} Received: {str(name_or_path)!r}"
     )
 
 

@@ -31,7 +31,13 @@ def open_run(name_or_path: str | os.PathLike[str]) -> SavedRun:
     run = path.suffix == ".keras" or (path / "config.json").is_file()
     if run or not is_published(name_or_path):
         if not run and not path.exists():
-            find_published(name_or_path)  # says which names there are
+            try:
+                find_published(name_or_path)
+            except ValueError as error:
+                raise ValueError(
+                    "A network is a run directory, a .keras file, or a published "
+                    f"model. {error}"
+                ) from None
         return load_run(path)
     folder = find_published(name_or_path)
     known = read_metadata(folder)

@@ -187,7 +187,7 @@ def test_entries_and_json_of_metadata(published, tmp_path):
     with pytest.raises(ValueError, match="must have the entries"):
         load_published(path)
     (path / "metadata.json").unlink()
-    with pytest.raises(ValueError, match="A published model is one of"):
+    with pytest.raises(ValueError, match="no such published model"):
         load_published(path)
 
 
