@@ -58,7 +58,8 @@ def grouped_convolution(
         strides: Strides along height and width.
         padding: `"same"` or `"valid"`.
         dilation_rate: Dilation along height and width.
-        form: `"auto"`, or `"native"` or `"portable"` for what will run elsewhere.
+        form: `"auto"`; or for what will run elsewhere `"native"`, `"portable"`, or
+            `"inference"`: the native one without what only training needs.
 
     Returns:
         Tensor of shape `(batch, new_height, new_width, filters)`.
@@ -70,14 +71,14 @@ def grouped_convolution(
     grouped = inputs.shape[-1] != kernel.shape[2]
     if grouped and form == "portable":
         return portable_grouped_convolution(*arguments)
-    if grouped and form == "native" and on_tensorflow:
+    if grouped and form in ("native", "inference") and on_tensorflow:
         return tensorflow.native_grouped_convolution(*arguments)
     if not grouped:
         pointwise = tuple(kernel.shape[:2]) == (1, 1)
         if pointwise and on_tensorflow and tensorflow.inside_xla_on_cpu():
             return pointwise_convolution(inputs, kernel, strides)
-        narrow = inputs.shape[-1] < tensorflow.LEAST_STRIDED if on_tensorflow else False
-        if pointwise and narrow and tuple(strides) != (1, 1):
+        strided = pointwise and tuple(strides) != (1, 1) and form != "inference"
+        if strided and on_tensorflow and inputs.shape[-1] < tensorflow.LEAST_STRIDED:
             inputs, strides = inputs[:, :: strides[0], :: strides[1]], (1, 1)
     elif on_tensorflow:
         if tensorflow.native_is_right_here(inputs.dtype):
@@ -110,8 +111,9 @@ class GroupedConv2D(keras.layers.Conv2D):
 
     Attributes:
         form: Which kernel is traced: `"auto"` for the one that suits the place of the
-            tracing, or `"native"` or `"portable"` where the graph will run elsewhere.
-            It is not part of the configuration and is not saved.
+            tracing; or, where the graph will run elsewhere, `"native"`, `"portable"`,
+            or `"inference"`: the native one without what only training needs. It is
+            not part of the configuration and is not saved.
 
     Input shape:
         `(batch, height, width, channels)`

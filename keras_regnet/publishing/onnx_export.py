@@ -197,7 +197,7 @@ def _convert(
     tf2onnx = require("tf2onnx", "export")
     for name in ("tf2onnx", "tensorflow"):  # both are talkative at every conversion
         logging.getLogger(name).setLevel(logging.ERROR)
-    set_form(network, "native")
+    set_form(network, "inference")
 
     @tf.function
     def images_to_outputs(images: Any) -> dict[str, Any]:

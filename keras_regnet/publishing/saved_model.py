@@ -76,7 +76,7 @@ def write_saved_model(
     _make_reusable(root, model, forms[PORTABLE], head)
     root.feature_vector = tf.train.Checkpoint()
     _make_reusable(root.feature_vector, model, forms[PORTABLE], None)
-    fast = _bodies(fused, NATIVE, take, constant=True)[False]
+    fast = _bodies(fused, "inference", take, constant=True)[False]
     signatures = {}
     for prefix, body in (("", forms[PORTABLE][False]), ("fast_", fast)):
         signatures |= _signatures(prefix, body, head, reader, take)

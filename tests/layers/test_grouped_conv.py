@@ -65,7 +65,9 @@ def test_all_forms_have_the_same_gradients(channels, filters, groups, stride, si
         np.testing.assert_allclose(native, compiled, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("form", "convolutions"), [("native", 1), ("portable", 2)])
+@pytest.mark.parametrize(
+    ("form", "convolutions"), [("native", 1), ("inference", 1), ("portable", 2)]
+)
 def test_form_can_be_chosen_for_another_place(form, convolutions):
     layer, images = layer_and_input(64, 64, 4)
     expected = layer(images)

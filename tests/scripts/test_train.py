@@ -158,7 +158,7 @@ def test_wrong_arguments_are_one_message(trained, arguments, message):
 @pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
-        ("evaluate", ["--model=nowhere"], "no such file"),
+        ("evaluate", ["--model=nowhere"], "a run directory, a .keras file"),
         ("predict", ["--model=nowhere"], "--from_validation"),
     ],
 )
