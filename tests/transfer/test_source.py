@@ -74,7 +74,7 @@ def test_what_is_no_source(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere.keras \(no such file\)"):
         open_source(tmp_path / "nowhere.keras")
     with pytest.raises(
-        ValueError, match=r"published model is one of .* 'no_such_name'"
+        ValueError, match=r"no such published model.* Received: 'no_such_name'"
     ):
         open_source("no_such_name")
     inputs = keras.Input((8, 8, 1))
