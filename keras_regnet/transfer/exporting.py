@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_regnet.data import Data, DataConfig, load
-from keras_regnet.publishing import exports, read_metadata
+from keras_regnet.publishing import exports, metadata
 from keras_regnet.publishing.copying import in_float32
 from keras_regnet.training.evaluation import evaluate_data
 from keras_regnet.training.prediction import image_reader
@@ -122,7 +122,7 @@ def _data(
 def _known(run: SavedRun) -> dict[str, Any]:
     """What is known about a network, for its publication."""
     if run.reader is not None:
-        known = read_metadata(run.path)
+        known = metadata.read(run.path)
         return {
             "metrics": known.metrics,
             "training": known.training,

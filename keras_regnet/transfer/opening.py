@@ -4,14 +4,29 @@ import os
 from pathlib import Path
 
 from keras_regnet.data import ImageReader
-from keras_regnet.publishing import (
-    find_published,
-    is_published,
-    load_published,
-    read_metadata,
-)
+from keras_regnet.publishing import find_published, read_metadata, reading
 from keras_regnet.publishing.metadata import TASKS
 from keras_regnet.training.saved_run import SavedRun, load_run
+
+
+def published_folder(name_or_path: str | os.PathLike[str]) -> Path | None:
+    """The folder of a published model; None for a run directory or a `.keras` file.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".keras" or (path / "config.json").is_file():
+        return None
+    try:
+        return find_published(name_or_path)
+    except ValueError as error:
+        if path.exists():  # load_run says what is wrong with it
+            return None
+        raise ValueError(
+            "A network is a run directory, a .keras file, or a published model. "
+            f"{error}"
+        ) from None
 
 
 def open_run(name_or_path: str | os.PathLike[str]) -> SavedRun:
@@ -27,19 +42,9 @@ def open_run(name_or_path: str | os.PathLike[str]) -> SavedRun:
     Raises:
         ValueError: There is no such network, it is damaged, or it is no classifier.
     """
-    path = Path(name_or_path)
-    run = path.suffix == ".keras" or (path / "config.json").is_file()
-    if run or not is_published(name_or_path):
-        if not run and not path.exists():
-            try:
-                find_published(name_or_path)
-            except ValueError as error:
-                raise ValueError(
-                    "A network is a run directory, a .keras file, or a published "
-                    f"model. {error}"
-                ) from None
-        return load_run(path)
-    folder = find_published(name_or_path)
+    folder = published_folder(name_or_path)
+    if folder is None:
+        return load_run(name_or_path)
     known = read_metadata(folder)
     if known.task != TASKS[0]:
         raise ValueError(
@@ -47,7 +52,7 @@ def open_run(name_or_path: str | os.PathLike[str]) -> SavedRun:
             f"{str(name_or_path)!r}"
         )
     return SavedRun(
-        load_published(folder, include_top=True),
+        reading.build(folder, known),
         folder,
         None,
         known.class_names,

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,13 +15,9 @@ from keras_regnet.architecture import AnyNetParameters
 from keras_regnet.data import DataConfig
 from keras_regnet.models import arguments_of
 from keras_regnet.preprocessing import PreprocessingSpec
-from keras_regnet.publishing import (
-    find_published,
-    is_published,
-    load_published,
-    read_metadata,
-)
-from keras_regnet.transfer.opening import open_run
+from keras_regnet.publishing import read_metadata, reading
+from keras_regnet.training.saved_run import load_run
+from keras_regnet.transfer.opening import published_folder
 
 HEAD = "head_fc"
 
@@ -88,15 +83,15 @@ def open_source(name_or_path: str | os.PathLike[str]) -> Source:
     Raises:
         ValueError: There is no such network, or it is not one of this package's.
     """
-    origin, path = os.fspath(name_or_path), Path(name_or_path)
-    is_run = path.suffix == ".keras" or (path / "config.json").is_file()
-    if is_run or not is_published(name_or_path):
-        run = open_run(name_or_path)
+    origin = os.fspath(name_or_path)
+    folder = published_folder(name_or_path)
+    if folder is None:
+        run = load_run(name_or_path)
         model, names, data_config = run.model, run.class_names, run.data_config
     else:  # also one without a classifier
-        folder = find_published(name_or_path)
-        model, names = load_published(folder), read_metadata(folder).class_names
-        data_config = None
+        known = read_metadata(folder)
+        model = reading.build(folder, known, include_top=False)
+        names, data_config = known.class_names, None
     parameters, arguments = arguments_of(model)
     if "preprocessing" not in arguments:
         arguments["preprocessing"] = _specification(origin, model, data_config)
