@@ -1,6 +1,6 @@
-"""What all layers made of other layers share."""
+"""What all layers made of other layers share, and a walk through them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -47,3 +47,22 @@ class CompositeLayer(keras.layers.Layer):
         # Keras saves what dir() lists. Each child is to be stored once, under its own
         # name, and not a second time in a list.
         return [name for name in super().__dir__() if name != "layers"]
+
+
+def all_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """A layer and all layers in it, each once."""
+    seen: set[int] = set()
+    waiting = [layer]
+    while waiting:
+        layer = waiting.pop(0)
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        yield layer
+        parts = getattr(layer, "layers", None) or list(vars(layer).values())
+        waiting += [
+            part
+            for value in parts
+            for part in (value if isinstance(value, (list, tuple)) else [value])
+            if isinstance(part, keras.layers.Layer)
+        ]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_regnet.layers import SqueezeExcite
-from keras_regnet.publishing.copying import layers_within
+from keras_regnet.layers.composite import all_layers
 
 _SILENT = 1e-3  # of the largest magnitude before the ReLU
 
@@ -61,7 +61,7 @@ def give_silent_units_a_range(
         network: A copy that is exported afterwards.
         images: Batches, as the network takes them.
     """
-    units = [each for each in layers_within(network) if isinstance(each, SqueezeExcite)]
+    units = [each for each in all_layers(network) if isinstance(each, SqueezeExcite)]
     largest = {id(unit): (0.0, 0.0) for unit in units}
 
     def recorder(unit: SqueezeExcite, activation: Any) -> Any:

@@ -1,11 +1,12 @@
 """Copies of models, layer by layer, where a layer may be copied as another one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_regnet.layers import GroupedConv2D
+from keras_regnet.layers.composite import all_layers
 
 
 def copy_model(
@@ -100,7 +101,7 @@ def in_float32(model: keras.Model) -> keras.Model:
     """
     if all(
         layer.dtype_policy.name == "float32"
-        for layer in layers_within(model)
+        for layer in all_layers(model)
         if not isinstance(layer, keras.Model)
     ):
         return model
@@ -112,13 +113,6 @@ def float32(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"dtype": "float32"} if "dtype" in config else config
 
 
-def layers_within(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """The layer and all that are in it, as far as models and our layers tell."""
-    yield layer
-    for child in getattr(layer, "layers", ()):
-        yield from layers_within(child)
-
-
 def set_form(model: keras.Model, form: str) -> None:
     """Chooses the kernel of a model's grouped convolutions for the next tracing.
 
@@ -126,6 +120,6 @@ def set_form(model: keras.Model, form: str) -> None:
         model: One with this package's layers, also in models inside it.
         form: See `GroupedConv2D.form`.
     """
-    for layer in layers_within(model):
+    for layer in all_layers(model):
         if isinstance(layer, GroupedConv2D):
             layer.form = form

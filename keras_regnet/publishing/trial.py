@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_regnet.layers.composite import all_layers
 from keras_regnet.preprocessing import PixelNormalization
 from keras_regnet.publishing.agreement import Agreement, compare, together
-from keras_regnet.publishing.copying import layers_within
 from keras_regnet.publishing.endings import image_model
 
 BATCHES = (1, 2, 5)
@@ -22,7 +22,7 @@ def takes_pixels(model: keras.Model) -> bool:
     """Whether the model normalises pixels of 0 to 255 itself."""
     return any(
         isinstance(layer, PixelNormalization) and layer.applied
-        for layer in layers_within(model)
+        for layer in all_layers(model)
     )
 
 

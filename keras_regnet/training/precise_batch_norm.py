@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_regnet.layers.composite import all_layers
+
 
 class PreciseBatchNorm:
     """Estimates running statistics anew, as the official code does after each epoch.
@@ -86,22 +88,3 @@ class PreciseBatchNorm:
         finally:
             for layer, momentum in zip(self._layers, momenta, strict=True):
                 layer.momentum = momentum
-
-
-def all_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """A layer and all layers in it, each once."""
-    seen: set[int] = set()
-    waiting = [layer]
-    while waiting:
-        layer = waiting.pop(0)
-        if id(layer) in seen:
-            continue
-        seen.add(id(layer))
-        yield layer
-        parts = getattr(layer, "layers", None) or list(vars(layer).values())
-        waiting += [
-            part
-            for value in parts
-            for part in (value if isinstance(value, (list, tuple)) else [value])
-            if isinstance(part, keras.layers.Layer)
-        ]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_regnet.training.precise_batch_norm import all_layers
+from keras_regnet.layers.composite import all_layers
 from keras_regnet.transfer.source import HEAD
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import keras_regnet
 from keras_regnet.layers import ConvNormActivation, GroupedConv2D
-from keras_regnet.publishing.copying import layers_within, set_form
+from keras_regnet.layers.composite import all_layers
+from keras_regnet.publishing.copying import set_form
 from keras_regnet.publishing.fusion import fuse
 from keras_regnet.publishing.group_blocks import block_groups
 from tests.publishing import networks
@@ -28,7 +29,7 @@ def check_fused(model, fused, images, tolerance=1e-5):
     for ours, theirs in zip(found, expected, strict=True):
         assert np.ptp(theirs) > 0.01
         assert relative_difference(ours, theirs) < tolerance
-    kinds = {type(layer).__name__ for layer in layers_within(fused)}
+    kinds = {type(layer).__name__ for layer in all_layers(fused)}
     assert "BatchNormalization" not in kinds
     assert not any("moving" in variable.path for variable in fused.variables)
 
@@ -114,7 +115,7 @@ def test_the_form_of_a_fused_models_convolutions_can_be_chosen():
     images = networks.images_for(model)
     for form in ("portable", "native", "auto"):
         set_form(fused, form)
-        grouped = [n for n in layers_within(fused) if isinstance(n, GroupedConv2D)]
+        grouped = [n for n in all_layers(fused) if isinstance(n, GroupedConv2D)]
         assert {layer.form for layer in grouped} == {form}
         check_fused(model, fused, images)
 
@@ -162,7 +163,7 @@ def test_other_precisions(policy, tolerance):
     reference = networks.two_stages()
     reference.set_weights(model.get_weights())
     check_fused(reference, full, images)
-    kinds = {layer.dtype_policy.name for layer in layers_within(full)}
+    kinds = {layer.dtype_policy.name for layer in all_layers(full)}
     assert kinds == {"float32"}
 
 
