@@ -1,10 +1,12 @@
-"""The values of flags as words."""
+"""Flags of a type or of some choices, and their values as words."""
 
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_regnet.optional import require
 
-flags = require("absl.flags", "train")
+app, flags = require("absl.app", "train"), require("absl.flags", "train")
 
 NONE = "none"  # as a value: what None means for the field
 
@@ -40,3 +42,51 @@ class ValueParser(flags.ArgumentParser):
     def flag_type(self) -> str:
         """The type's name."""
         return self.kind.__name__
+
+
+def define_flag(
+    name: str,
+    kind: type | Sequence[str],
+    default: Any,
+    text: str,
+    optional: bool,
+    values: flags.FlagValues,
+) -> None:
+    """Defines a flag.
+
+    Args:
+        name: Of the flag.
+        kind: Its type, as `ValueParser` takes it, or the words to choose from.
+        default: Its value where it is not given.
+        text: Its help.
+        optional: Whether the word for None is a value.
+        values: Where it is defined.
+    """
+    if kind is bool:
+        flags.DEFINE_boolean(name, default, text, values)
+        return
+    typed = isinstance(kind, type)
+    flags.DEFINE(
+        ValueParser(kind, optional) if typed else flags.EnumParser(list(kind)),
+        name,
+        default,
+        text,
+        flag_values=values,
+        serializer=flags.ArgumentSerializer(),
+    )
+
+
+def parse_flags(argv: Sequence[str], help_text: Callable[[], str]) -> list[str]:
+    """Parses a command line, or prints the help and ends.
+
+    Args:
+        argv: The command line.
+        help_text: Gives the whole help.
+
+    Returns:
+        What is left of the command line.
+    """
+    if any(each.lstrip("-") in ("help", "helpshort", "h") for each in argv[1:]):
+        print(help_text())
+        sys.exit(0)
+    return app.parse_flags_with_usage(list(argv))

@@ -5,7 +5,6 @@ a new field only needs its place in `GROUPS`; without one it stands under "More"
 """
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,11 +19,11 @@ from keras_regnet.training.flag_groups import (
     RENAMED,
 )
 from keras_regnet.training.flag_help import format_help
-from keras_regnet.training.flag_values import NONE, ValueParser
+from keras_regnet.training.flag_values import NONE, define_flag, parse_flags
 from keras_regnet.training.recipe_files import read_recipe
 from keras_regnet.training.recipes import SECTIONS, RunConfig, configure
 
-app, flags = require("absl.app", "train"), require("absl.flags", "train")
+flags = require("absl.flags", "train")
 
 VALUES = flags.FLAGS
 """The flags of this process, once they are defined and parsed."""
@@ -80,21 +79,8 @@ def define(values: flags.FlagValues = VALUES) -> None:
     """Defines all flags. One that is not given is None, or the program's default."""
     for flag in all_flags().values():
         kind = flag.field.kind if flag.field else OF_THE_PROGRAM[flag.name][0]
-        if kind is bool:
-            flags.DEFINE_boolean(flag.name, flag.default, flag.help, values)
-            continue
-        if isinstance(kind, tuple):
-            parser = flags.EnumParser(list(kind))
-        else:
-            parser = ValueParser(kind, bool(flag.field and flag.field.optional))
-        flags.DEFINE(
-            parser,
-            flag.name,
-            flag.default,
-            flag.help,
-            flag_values=values,
-            serializer=flags.ArgumentSerializer(),
-        )
+        optional = bool(flag.field and flag.field.optional)
+        define_flag(flag.name, kind, flag.default, flag.help, optional, values)
 
 
 def parse(argv: Sequence[str], description: str) -> list[str]:
@@ -107,10 +93,7 @@ def parse(argv: Sequence[str], description: str) -> list[str]:
     Returns:
         What is left of the command line.
     """
-    if any(each.lstrip("-") in ("help", "helpshort", "h") for each in argv[1:]):
-        print(format_help(description, groups()))
-        sys.exit(0)
-    return app.parse_flags_with_usage(list(argv))
+    return parse_flags(argv, lambda: format_help(description, groups()))
 
 
 def run_config(values: flags.FlagValues) -> RunConfig:

@@ -1,7 +1,6 @@
 """The flags of scripts/finetune.py: from the configurations' fields, in groups."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from keras_regnet.data import DataConfig
 from keras_regnet.optional import require
 from keras_regnet.training.fields import Field, fields_of
 from keras_regnet.training.flag_help import columns, flag_text, word, wrap
-from keras_regnet.training.flag_values import NONE, ValueParser
+from keras_regnet.training.flag_values import NONE, define_flag, parse_flags
 from keras_regnet.transfer.config import FineTuneConfig
 from keras_regnet.transfer.flag_groups import (
     CHOICES,
@@ -22,7 +21,7 @@ from keras_regnet.transfer.flag_groups import (
     RENAMED,
 )
 
-app, flags = require("absl.app", "train"), require("absl.flags", "train")
+flags = require("absl.flags", "train")
 
 VALUES = flags.FLAGS
 """The flags of this process, once they are defined and parsed."""
@@ -34,20 +33,7 @@ def define(values: flags.FlagValues = VALUES) -> None:
         for name in names:
             kind, text, optional = _described(name)
             default = OF_THE_PROGRAM[name][1] if name in OF_THE_PROGRAM else None
-            if kind is bool:
-                flags.DEFINE_boolean(name, default, text, values)
-                continue
-            choices = not isinstance(kind, type)
-            flags.DEFINE(
-                flags.EnumParser(list(kind))
-                if choices
-                else ValueParser(kind, optional),
-                name,
-                default,
-                text,
-                flag_values=values,
-                serializer=flags.ArgumentSerializer(),
-            )
+            define_flag(name, kind, default, text, optional, values)
 
 
 def parse(argv: Sequence[str], description: str) -> list[str]:
@@ -60,10 +46,7 @@ def parse(argv: Sequence[str], description: str) -> list[str]:
     Returns:
         What is left of the command line.
     """
-    if any(each.lstrip("-") in ("help", "helpshort", "h") for each in argv[1:]):
-        print(format_help(description))
-        sys.exit(0)
-    return app.parse_flags_with_usage(list(argv))
+    return parse_flags(argv, lambda: format_help(description))
 
 
 def format_help(description: str) -> str:
