@@ -82,6 +82,7 @@ def _train(network: RegNetParameters, folder: Path, cores: list[int]) -> dict:
         command += ["--recipe=small_images", "--precision=mixed_bfloat16"]
         command += ["--dataset=fashion_mnist", "--hold_out", *_network_flags(network)]
         command += [f"--epochs={_EPOCHS.value}", f"--seed={_SEED.value}"]
+        command.append("--validate_every_epochs=0")
         command += [f"--run_dir={folder}", "--resume", "--verbose=0"]
         if _DATA_DIR.value:
             command.append(f"--data_dir={_DATA_DIR.value}")

@@ -88,6 +88,22 @@ def test_learning_curves_without_validation(tmp_path, epochs):
     check_picture(path)
 
 
+def test_learning_curves_join_the_epochs_that_were_judged(tmp_path):
+    def blue(value):
+        rows = [dict(row) for row in HISTORY * 4]  # so many that they have no marks
+        for epoch, row in enumerate(rows, 1):
+            row["epoch"] = epoch
+            if epoch % 5:
+                for name in ("validation_loss", "validation_accuracy"):
+                    row.pop(name) if value == "absent" else row.update({name: None})
+        path = tmp_path / "curves.png"
+        plots.plot_learning_curves(rows, path)
+        red, _, blue = np.moveaxis(matplotlib_image.imread(path)[..., :3], -1, 0)
+        return np.mean(blue > red + 0.3)
+
+    assert blue("absent") > 3 * blue("gaps")
+
+
 def test_learning_curves_want_an_epoch(tmp_path):
     with pytest.raises(ValueError, match="Received: "):
         plots.plot_learning_curves([], tmp_path / "curves.png")

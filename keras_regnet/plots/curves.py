@@ -20,8 +20,8 @@ def plot_learning_curves(
     Args:
         history: One mapping per epoch, with the keys `epoch`, `learning_rate`,
             `train_loss`, `train_accuracy` and, where there was a validation,
-            `validation_loss` and `validation_accuracy`. A value that is absent, None or
-            not finite leaves a gap.
+            `validation_loss` and `validation_accuracy`. A value that is None or not
+            finite leaves a gap; where it is absent, the line goes on to the next.
         path: The PNG to write.
         title: A heading, or None.
         phases: Names and numbers of epochs of the parts of a run, of which each
@@ -37,9 +37,11 @@ def plot_learning_curves(
     epochs = [row["epoch"] for row in history]
     for axes, kind in ((loss, "loss"), (accuracy, "accuracy")):
         for part, color in (("train", GREY), ("validation", BLUE)):
-            values = _column(history, f"{part}_{kind}")
+            rows = [row for row in history if f"{part}_{kind}" in row]
+            values = _column(rows, f"{part}_{kind}")
             if np.isfinite(values).any():
-                _curve(axes, epochs, values, color, label=part)
+                places = [row["epoch"] for row in rows]
+                _curve(axes, places, values, color, label=part)
         axes.set_ylabel(kind)
         if axes.lines:
             axes.legend(frameon=False, fontsize=9)

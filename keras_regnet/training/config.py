@@ -81,6 +81,8 @@ class TrainingConfig:
         precise_bn_images: Training images from which the statistics of batch
             normalisation are taken anew before every evaluation. 0: those of the
             running average are used.
+        validate_every_epochs: The network is judged after so many epochs, and after
+            the last. 0: only after the last, as is right for a test part.
         checkpoint_every_epochs: A checkpoint is written after so many epochs, and
             after the last. 0: only after the last.
         checkpoint_every_steps: A checkpoint is also written after so many steps, over
@@ -126,6 +128,7 @@ class TrainingConfig:
     ema_every_steps: int = 1
     ema_copies_in_warmup: bool = False
     precise_bn_images: int = 0
+    validate_every_epochs: int = 1
     checkpoint_every_epochs: int = 1
     checkpoint_every_steps: int = 0
     checkpoint_every_minutes: float = 10.0
@@ -148,6 +151,7 @@ class TrainingConfig:
             self,
             0,
             "precise_bn_images",
+            "validate_every_epochs",
             "checkpoint_every_epochs",
             "checkpoint_every_steps",
         )

@@ -92,7 +92,8 @@ GROUPS = {
         "label_smoothing",
         "clip_norm",
     ),
-    "Averaging": (
+    "Validation and averaging": (
+        "validate_every_epochs",
         "ema_decay",
         "ema_every_steps",
         "ema_copies_in_warmup",

@@ -300,7 +300,7 @@ class Trainer:
                 average_rates(self.config, epoch, self.steps_per_epoch),
             )
             try:
-                row |= self.validator.run(epoch)
+                row |= self.validator.run(epoch, self._is_judged(epoch))
             except (KeyboardInterrupt, TerminatedError):
                 self.keeper.save(state)
                 raise
@@ -351,6 +351,11 @@ class Trainer:
         self.watchdog.alive()
         if self.consensus.workers == 1:
             self.interruption.check()
+
+    def _is_judged(self, epoch: int) -> bool:
+        every = self.config.validate_every_epochs
+        last = epoch + 1 == self.config.epochs
+        return last or (every > 0 and (epoch + 1) % every == 0)
 
     def _is_done(self, state: RunState) -> bool:
         return state.stopped or state.epoch >= self.config.epochs

@@ -47,11 +47,19 @@ class Validator:
         self.train_dataset = train_dataset
         self.precise_steps = precise_steps
 
-    def run(self, epoch: int) -> dict[str, Any]:
-        """What an epoch (from 0) has come to; without validation data, nothing."""
+    def run(self, epoch: int, judged: bool = True) -> dict[str, Any]:
+        """What an epoch has come to; without validation data, nothing.
+
+        Args:
+            epoch: Counted from 0.
+            judged: Whether its turn has come. If not, the replicas' statistics are
+                brought together all the same.
+        """
         begin = time.monotonic()
         row: dict[str, Any] = {}
         self.loop.average_statistics()
+        if not judged:
+            return row
         if self.precise is not None:
             batches = distribute_training(
                 self.train_dataset, epoch, 0, self.loop.strategy

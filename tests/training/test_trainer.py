@@ -61,6 +61,17 @@ def test_evaluation_counts_every_example_once(tmp_path):
     assert final["validation_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
 
 
+@pytest.mark.parametrize(("every", "judged"), [(2, [2, 4, 5]), (0, [5]), (9, [5])])
+def test_judged_every_so_many_epochs_and_at_the_end(tmp_path, every, judged):
+    config = toys.config(epochs=5, validate_every_epochs=every, ema_decay=0.9)
+    history = trainer(tmp_path / "some", config=config).train().history
+    assert [row["epoch"] for row in history if "validation_loss" in row] == judged
+    config = toys.config(epochs=5, ema_decay=0.9)
+    always = trainer(tmp_path / "all", config=config).train()
+    same = "validation_loss", "ema_validation_accuracy", "validation_count"
+    assert {n: history[-1][n] for n in same} == {n: always.final[n] for n in same}
+
+
 def test_same_seed_same_numbers(tmp_path):
     first, second = (
         toys.numbers(trainer(tmp_path / name, toys.network(dropout=0.2)).train())

@@ -147,7 +147,7 @@ def _figure(
 
 
 def _epochs(record: Record, key: str, role: str, label: str, factor: float) -> Curve:
-    rows = record.epochs
+    rows = [row for row in record.epochs if key in row]  # not every epoch is judged
     return Curve(label, role, [r["epoch"] for r in rows], _column(rows, key, factor))
 
 
