@@ -21,10 +21,9 @@ from keras_regnet.publishing.calibration import (
     give_silent_units_a_range,
     image_batches,
 )
-from keras_regnet.publishing.copying import functional, in_float32, set_form
-from keras_regnet.publishing.endings import image_model, output_names, with_ending
+from keras_regnet.publishing.copying import set_form
 from keras_regnet.publishing.exported import ExportedFile
-from keras_regnet.publishing.fusion import fuse
+from keras_regnet.publishing.preparation import check_target, prepare
 from keras_regnet.publishing.trial import try_out
 
 PRECISIONS = ("float32", "float16", "int8")
@@ -93,9 +92,9 @@ def export_litert(
         ImportError: The extra `export` is not installed.
     """
     path = Path(path)
-    model = functional(model)
-    size = image_model(model)
-    _check(path, precision, input_type, calibration, evaluation)
+    check_target(path, ".tflite", "export_litert", "ai_edge_litert.interpreter")
+    _check(precision, input_type, calibration)
+    size, reference, names, network = prepare(model, activation)
     quantized = precision == "int8"
     if tolerance is None:
         tolerance = TOLERANCES[precision]
@@ -104,9 +103,6 @@ def export_litert(
         images = calibration if images is None else images
     if evaluation is not None:
         evaluation = list(image_batches(evaluation, size, "evaluation"))
-    reference = with_ending(in_float32(model), activation)
-    names = output_names(reference)
-    network = with_ending(fuse(model, dtype="float32"), activation)
     if quantized:
         give_silent_units_a_range(network, calibration)
     content = _convert(network, names, precision, calibration, input_type)
@@ -184,16 +180,7 @@ def runner(
     return run
 
 
-def _check(
-    path: Path, precision: str, input_type: str, calibration: Any, evaluation: Any
-) -> None:
-    """Refuses what cannot work, before minutes of work."""
-    if path.suffix != ".tflite":
-        raise ValueError(f"`path` must end in '.tflite'. Received: path={str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"The folder of `path` must exist. Received: path={str(path)!r}"
-        )
+def _check(precision: str, input_type: str, calibration: Any) -> None:
     if precision not in PRECISIONS:
         raise ValueError(
             f"`precision` must be one of {PRECISIONS}. Received: {precision!r}"
@@ -212,12 +199,6 @@ def _check(
             f"Received: precision={precision!r}, calibration="
             f"{'None' if calibration is None else 'images'}"
         )
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "export_litert needs the TensorFlow backend (KERAS_BACKEND=tensorflow). "
-            f"Received: {keras.backend.backend()}"
-        )
-    require("ai_edge_litert.interpreter", "export")
 
 
 def _convert(

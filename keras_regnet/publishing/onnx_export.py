@@ -14,11 +14,10 @@ from keras_regnet.files import replacing
 from keras_regnet.optional import require
 from keras_regnet.publishing import onnx_graph
 from keras_regnet.publishing.agreement import check
-from keras_regnet.publishing.copying import functional, in_float32, set_form
-from keras_regnet.publishing.endings import image_model, output_names, with_ending
+from keras_regnet.publishing.copying import set_form
 from keras_regnet.publishing.exported import ExportedFile
-from keras_regnet.publishing.fusion import fuse
 from keras_regnet.publishing.group_blocks import block_groups
+from keras_regnet.publishing.preparation import check_target, prepare
 from keras_regnet.publishing.trial import try_out
 
 LAYOUTS = ("NHWC", "NCHW")
@@ -79,11 +78,7 @@ def export_onnx(
     """
     path = Path(path)
     _check(path, layout, opset, channel_block)
-    model = functional(model)
-    size = image_model(model)
-    reference = with_ending(in_float32(model), activation)
-    names = output_names(reference)
-    network = with_ending(fuse(model, dtype="float32"), activation)
+    size, reference, names, network = prepare(model, activation)
     if channel_block > 1:
         network = block_groups(network, channel_block)
     proto = _convert(network, names, layout, opset)
@@ -161,12 +156,7 @@ def runner(
 
 def _check(path: Path, layout: str, opset: int, channel_block: int) -> None:
     """Refuses what cannot work, before minutes of work."""
-    if path.suffix != ".onnx":
-        raise ValueError(f"`path` must end in '.onnx'. Received: path={str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"The folder of `path` must exist. Received: path={str(path)!r}"
-        )
+    check_target(path, ".onnx", "export_onnx", "onnx", "onnxruntime", "tf2onnx")
     if layout not in LAYOUTS:
         raise ValueError(f"`layout` must be one of {LAYOUTS}. Received: {layout!r}")
     if opset not in OPSETS:
@@ -178,14 +168,6 @@ def _check(path: Path, layout: str, opset: int, channel_block: int) -> None:
             "`channel_block` must be a positive integer; 1 merges nothing. Received: "
             f"channel_block={channel_block!r}"
         )
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "export_onnx needs the TensorFlow backend (KERAS_BACKEND=tensorflow). "
-            f"Received: {keras.backend.backend()}"
-        )
-    require("onnx", "export")
-    require("onnxruntime", "export")
-    require("tf2onnx", "export")
 
 
 def _convert(

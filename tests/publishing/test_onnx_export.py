@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_regnet.publishing import onnx_export
+from keras_regnet.publishing import preparation
 from keras_regnet.publishing.agreement import DisagreementError
 from keras_regnet.publishing.onnx_export import export_onnx, session
 from tests.publishing import networks
@@ -218,7 +218,7 @@ def test_a_file_that_differs_is_refused_and_nothing_is_left(tmp_path, monkeypatc
     with pytest.raises(DisagreementError, match=r"tolerance of 1e-12\. Received: "):
         export_onnx(model, path, tolerance=1e-12)
 
-    fuse = onnx_export.fuse
+    fuse = preparation.fuse
 
     def wrong(*args, **kwargs):
         fused = fuse(*args, **kwargs)
@@ -226,7 +226,7 @@ def test_a_file_that_differs_is_refused_and_nothing_is_left(tmp_path, monkeypatc
         unit.set_weights([value * 1.01 for value in unit.get_weights()])
         return fused
 
-    monkeypatch.setattr(onnx_export, "fuse", wrong)
+    monkeypatch.setattr(preparation, "fuse", wrong)
     with pytest.raises(DisagreementError):
         export_onnx(model, path)
     assert path.read_bytes() == b"what was there"
