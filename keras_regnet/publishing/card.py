@@ -1,7 +1,7 @@
 """The model card: what a published model is, and how to use it, for people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keras_regnet.publishing.metadata import TASKS, Metadata
@@ -40,7 +40,7 @@ def _facts(known: Metadata) -> list[str]:
         ("Preprocessing", _preprocessing(known)),
         ("Depths", ", ".join(map(str, network.depths))),
         ("Widths", ", ".join(map(str, network.widths))),
-        ("Group width", str(network.stages[0].group_width)),
+        ("Group width", _distinct(stage.group_width for stage in network.stages)),
         ("Parameters", f"{known.parameters:,}"),
         ("Multiply-adds", f"{known.multiply_adds / 1e6:,.1f} million for one image"),
         *((_title(key), _value(key, value)) for key, value in known.metrics.items()),
@@ -56,6 +56,12 @@ def _facts(known: Metadata) -> list[str]:
         rows.insert(3, ("Classes", names))
     lines = ["## What it is", "", "| | |", "|---|---|"]
     return lines + [f"| {name} | {value} |" for name, value in rows]
+
+
+def _distinct(values: Iterable[int]) -> str:
+    """One number where all are the same."""
+    values = list(values)
+    return ", ".join(map(str, values if len(set(values)) > 1 else values[:1]))
 
 
 def _preprocessing(known: Metadata) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,23 +76,12 @@ class Metadata:
                 f"{self.arguments['input_shape'][2]} channels. Received: "
                 f"{self.image['channels']}"
             )
-        counted = self.complexity().parameters
+        counted = cost_of(self.network, self.arguments, self.shape).parameters
         if counted != self.parameters:
             raise ValueError(
                 f"The network's numbers make {counted:,} parameters. Received: "
                 f"parameters={self.parameters}"
             )
-
-    def complexity(self) -> Complexity:
-        """What the network costs for one image."""
-        classes = self.arguments.get("classes")
-        return complexity(
-            self.network,
-            self.shape[:2],
-            self.shape[2],
-            classes=classes or 1,
-            include_top=classes is not None,
-        )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -117,6 +106,26 @@ class Metadata:
         values["network"] = self.network.to_dict()
         text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def cost_of(
+    network: AnyNetParameters, arguments: Mapping[str, Any], shape: Sequence[int]
+) -> Complexity:
+    """What a network costs for one image of `shape` (height, width, channels).
+
+    Args:
+        network: Its numbers.
+        arguments: The further ones of `AnyNet`, as `Metadata` has them.
+        shape: Of the image.
+    """
+    classes = arguments.get("classes")
+    return complexity(
+        network,
+        shape[:2],
+        shape[2],
+        classes=classes or 1,
+        include_top=classes is not None,
+    )
 
 
 def read(folder: Path) -> Metadata:

@@ -11,13 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet import provenance
-from keras_regnet.architecture import complexity
 from keras_regnet.data import ImageReader
 from keras_regnet.models import AnyNet, arguments_of
 from keras_regnet.preprocessing.normalization import normalize
 from keras_regnet.publishing import agreement, card, layout, speed
 from keras_regnet.publishing.fusion import fuse
-from keras_regnet.publishing.metadata import TASKS, Metadata
+from keras_regnet.publishing.metadata import TASKS, Metadata, cost_of
 from keras_regnet.publishing.reading import MODEL_FILE
 from keras_regnet.publishing.saved_model import write_saved_model
 
@@ -82,17 +81,10 @@ def publish(
         target.assign(source)
     _check_finite(own)
     shape = (reader.height, reader.width, reader.channels)
-    known_classes = arguments.get("classes")
-    cost = complexity(
-        parameters,
-        shape[:2],
-        shape[2],
-        classes=known_classes or 1,
-        include_top=known_classes is not None,
-    )
     sample = np.random.RandomState(0).randint(0, 256, (_SAMPLE, *shape))
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     folder = Path(directory) / name
+    cost = cost_of(parameters, arguments, shape)
     facts = {
         "name": name,
         "task": task,

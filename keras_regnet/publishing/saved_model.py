@@ -18,7 +18,6 @@ import keras
 import tensorflow as tf
 
 from keras_regnet.data import ImageReader
-from keras_regnet.preprocessing import PixelNormalization
 from keras_regnet.preprocessing.normalization import normalize
 from keras_regnet.publishing.copying import set_form
 
@@ -73,9 +72,9 @@ def write_saved_model(
             setattr(root, prefix + verb, endpoint(form, training, "output"))
             features = f"{prefix}{verb}_features"
             setattr(root, features, endpoint(form, training, None))
-    _make_reusable(root, model, forms[PORTABLE], head)
+    _make_reusable(root, model, forms[PORTABLE], head, reader)
     root.feature_vector = tf.train.Checkpoint()
-    _make_reusable(root.feature_vector, model, forms[PORTABLE], None)
+    _make_reusable(root.feature_vector, model, forms[PORTABLE], None, reader)
     fast = _bodies(fused, "inference", take, constant=True)[False]
     signatures = {}
     for prefix, body in (("", forms[PORTABLE][False]), ("fast_", fast)):
@@ -155,10 +154,14 @@ def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
 
 
 def _make_reusable(
-    target: Any, model: keras.Model, bodies: dict[bool, Body], head: Head | None
+    target: Any,
+    model: keras.Model,
+    bodies: dict[bool, Body],
+    head: Head | None,
+    reader: ImageReader,
 ) -> None:
     """Gives an object the Hub's interface, on images of 0 to 1."""
-    to_network = _from_unit_range(model)
+    to_network = _from_unit_range(reader)
     name = "logits" if _has_classifier(model) else "features"
 
     @tf.function
@@ -176,11 +179,10 @@ def _make_reusable(
     target.regularization_losses = []
 
 
-def _from_unit_range(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+def _from_unit_range(reader: ImageReader) -> Callable[[tf.Tensor], tf.Tensor]:
     """From pixels of 0 to 1, the Hub's convention, to what the network takes."""
-    for layer in model.layers:
-        if isinstance(layer, PixelNormalization) and not layer.applied:
-            return lambda images: normalize(images * 255.0, layer.specification)
+    if reader.normalized:
+        return lambda images: normalize(images * 255.0, reader.specification)
     return lambda images: images * 255.0
 
 
