@@ -19,7 +19,6 @@ from keras_regnet.preprocessing import decode_predictions
 from keras_regnet.training.saved_run import SavedRun, probabilities
 
 _BATCH = 32
-_CROP_FRACTION = 0.875
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,13 +144,10 @@ def image_reader(run: SavedRun) -> ImageReader:
     """
     if run.reader is not None:
         return run.reader
-    config = run.data_config
-    return ImageReader.for_model(
-        run.model,
-        centre_cropped=run.centre_cropped,
-        crop_fraction=config.crop_fraction if config else _CROP_FRACTION,
-        size=config.evaluation_size if config else None,
-    )
+    known = {}
+    if config := run.data_config:
+        known = {"crop_fraction": config.crop_fraction, "size": config.evaluation_size}
+    return ImageReader.for_model(run.model, centre_cropped=run.centre_cropped, **known)
 
 
 def class_names(run: SavedRun) -> tuple[str, ...]:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 # Where things were on the machine that trained says nothing elsewhere.
-_LOCAL = ("--data_dir", "--run_dir", "--resume", "--verbose")
+_LOCAL_FOLDERS = ("--data_dir", "--run_dir", "--publish_dir")
+_LOCAL = (*_LOCAL_FOLDERS, "--resume", "--verbose")
 
 
 def training_facts(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def training_facts(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
     configuration, environment = config["configuration"], config["environment"]
     command = environment.get("command_line", [])
     facts = {
-        "data_set": configuration.get("data", {}).get("name"),
+        "data_set": without_folders(configuration.get("data", {}).get("name", "")),
         "recipe": configuration.get("recipe"),
         "epochs": result.get("epochs"),
         "seed": configuration.get("seed"),
@@ -42,12 +46,17 @@ def training_facts(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
         "hours": round(result.get("seconds", 0) / 3600, 2),
         "devices": ", ".join(environment.get("devices", [])),
         "git_commit": environment.get("git_commit"),
-        "command": _command(command),
+        "command": command_text(command),
     }
     return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
-def _command(words: list[str]) -> str:
+def command_text(words: Sequence[str]) -> str:
+    """A command line without what is of one machine alone.
+
+    Args:
+        words: The program and its arguments; nothing for an empty text.
+    """
     if not words:
         return ""
     program = Path(words[0])
@@ -60,7 +69,12 @@ def _command(words: list[str]) -> str:
             if not skip:
                 continue
         if name in _LOCAL or word.partition("=")[0] in _LOCAL:
-            skip = not equals and name in ("--data_dir", "--run_dir")
+            skip = not equals and name in _LOCAL_FOLDERS
             continue
-        kept.append(word)
+        kept.append(shlex.quote(without_folders(word)))
     return " ".join(kept)
+
+
+def without_folders(word: str) -> str:
+    """A word or `name=value` in which an absolute path is its last part."""
+    return re.sub(r"(^|[=:])~?/(?:[^/]*/)*([^/]+)/?$", r"\1\2", word)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,14 +10,16 @@ from typing import Any
 
 import keras
 
-from keras_regnet.data import Data, ImageReader
+from keras_regnet.data import Data
 from keras_regnet.files import write_text
 from keras_regnet.publishing.publication import publish
 from keras_regnet.training.evaluation import Evaluation, evaluate_data
 from keras_regnet.training.outputs import installed, save_keras
+from keras_regnet.training.prediction import image_reader
 from keras_regnet.training.report import write_report
 from keras_regnet.training.run_directory import RunDirectory, naming
-from keras_regnet.training.saved_run import load_run
+from keras_regnet.training.run_summary import command_text, without_folders
+from keras_regnet.training.saved_run import SavedRun, load_run
 from keras_regnet.transfer.freezing import unfreeze_all
 from keras_regnet.transfer.phases import Phase
 from keras_regnet.transfer.result import FineTuneResult, write_result
@@ -52,7 +53,8 @@ def finish(
     unfreeze_all(network)  # as whoever loads the file expects it
     save_keras(run.path / "model.keras", network)
     # What is judged and published is what was saved.
-    model = load_run(run.path).model
+    saved = load_run(run.path)
+    model = saved.model
     evaluation = evaluate_data(model, data, worst=_MISTAKES)
     names = data.class_names
     text = json.dumps(evaluation.to_dict(names), indent=2) + "\n"
@@ -65,7 +67,7 @@ def finish(
     published = None
     if publish_dir is not None:
         published = _publish(
-            run, model, data, phases, evaluation, seconds, publish_dir, name
+            run, saved, data, phases, evaluation, seconds, publish_dir, name
         )
         say(f"Published in {published}.")
     result = FineTuneResult(
@@ -143,7 +145,7 @@ def _name(model: keras.Model, data: Data) -> str:
 
 def _publish(
     run: RunDirectory,
-    model: keras.Model,
+    saved: SavedRun,
     data: Data,
     phases: Sequence[Phase],
     evaluation: Evaluation,
@@ -152,18 +154,13 @@ def _publish(
     name: str | None,
 ) -> Path:
     config = run.read_json("config.json")
-    configuration = config["configuration"]
+    configuration, environment = config["configuration"], config["environment"]
     return publish(
-        model,
+        saved.model,
         directory,
-        name=name or _name(model, data),
+        name=name or _name(saved.model, data),
         class_names=data.class_names,
-        reader=ImageReader.for_model(
-            model,
-            centre_cropped=data.centre_cropped,
-            crop_fraction=data.config.crop_fraction,
-            size=data.evaluation_shape[0],
-        ),
+        reader=image_reader(saved),
         metrics={
             "top1": evaluation.top1,
             "top5": evaluation.top5,
@@ -171,12 +168,12 @@ def _publish(
             "images": evaluation.count,
         },
         training={
-            "data_set": data.config.name,
+            "data_set": without_folders(data.config.name),
             "recipe": "fine-tuning (keras_regnet.transfer)",
-            "command": shlex.join(config["environment"].get("command_line", sys.argv)),
+            "command": command_text(environment.get("command_line", sys.argv)),
             "seed": configuration["seed"],
             "hours": round(seconds / 3600, 3),
-            "source": config["environment"].get("source"),
+            "source": without_folders(environment.get("source", "")),
             "phases": "; ".join(map(str, phases)),
             "training_images": data.train_size,
         },

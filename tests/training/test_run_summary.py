@@ -1,10 +1,15 @@
 """The facts of a run, without the paths of the machine that it ran on."""
 
 import json
+import shlex
 
 import pytest
 
-from keras_regnet.training.run_summary import training_facts
+from keras_regnet.training.run_summary import (
+    command_text,
+    training_facts,
+    without_folders,
+)
 
 
 def write(path, command):
@@ -41,6 +46,23 @@ def test_facts_of_a_run(tmp_path, words):
         "devices": "/device:CPU:0",
         "command": "scripts/train.py --epochs=4",
     }
+
+
+@pytest.mark.parametrize(
+    ("word", "kept"),
+    [
+        ("--dataset=folder:/home/me/ants and bees/", "--dataset=folder:ants and bees"),
+        ("~/networks/net.keras", "net.keras"),
+        ("--source=runs/fashion", "--source=runs/fashion"),
+        ("--strides=1,2,2", "--strides=1,2,2"),
+        ("fashion_mnist", "fashion_mnist"),
+    ],
+)
+def test_folders_of_one_machine_say_nothing_elsewhere(word, kept):
+    assert without_folders(word) == kept
+    program = "/home/me/keras_regnet/scripts/finetune.py"
+    command = command_text([program, word, "--publish_dir", "/home/me/published"])
+    assert shlex.split(command) == ["scripts/finetune.py", kept]
 
 
 def test_incomplete_runs_are_named(tmp_path):
