@@ -174,8 +174,8 @@ _ENDPOINTS = """## Endpoints
 
 The portable kernels run wherever TensorFlow runs. The native ones want a GPU, or \
 TensorFlow with oneDNN (its default on x86). The `fast_` signatures have the batch \
-normalisation folded into the convolutions and the weights as constants: training the \
-SavedModel does not change them."""
+normalisation folded into the convolutions, narrow groups merged to 16 channels, and \
+the weights as constants: training the SavedModel does not change them."""
 
 
 def _endpoints(known: Metadata) -> list[str]:

@@ -16,6 +16,7 @@ from keras_regnet.models import AnyNet, arguments_of
 from keras_regnet.preprocessing.normalization import normalize
 from keras_regnet.publishing import agreement, card, layout, speed
 from keras_regnet.publishing.fusion import fuse
+from keras_regnet.publishing.group_blocks import WIDEST_FOR_ONEDNN, block_groups
 from keras_regnet.publishing.metadata import TASKS, Metadata, cost_of
 from keras_regnet.publishing.reading import MODEL_FILE
 from keras_regnet.publishing.saved_model import write_saved_model
@@ -105,7 +106,8 @@ def publish(
     with layout.new_version(folder, version) as (temporary, number):
         own.save(temporary / MODEL_FILE)
         expected = _expected(own, reader, sample)
-        write_saved_model(own, fuse(own), reader, temporary)
+        fast = block_groups(fuse(own), widest=WIDEST_FOR_ONEDNN)
+        write_saved_model(own, fast, reader, temporary)
         loaded = tf.saved_model.load(str(temporary))
         _check(loaded, reader, sample, expected)
         names = ("serve", "fast_serve")

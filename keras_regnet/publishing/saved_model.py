@@ -48,8 +48,8 @@ def write_saved_model(
     Args:
         model: A network of this package that nobody else uses: its layers are changed.
             With a classifier, or with pooled features.
-        fused: The same with the batch normalisation folded in, for the fast
-            signatures; likewise.
+        fused: The same with the batch normalisation folded in, and perhaps with
+            merged groups, for the fast signatures; likewise.
         reader: What is done with images before it.
         path: The folder to write.
     """
