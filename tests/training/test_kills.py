@@ -43,12 +43,18 @@ def start(run_dir, *arguments, workers=1):
 
 
 def finish(processes, timeout=300):
-    """Waits for all; returns their exit codes."""
-    return [process.wait(timeout) for process in processes]
+    """Waits for all; returns their exit codes. None outlives the test."""
+    end = time.monotonic() + timeout
+    try:
+        return [process.wait(end - time.monotonic()) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
 
 
-def run(run_dir, *arguments, workers=1):
-    assert finish(start(run_dir, *arguments, workers=workers)) == [0] * workers
+def run(run_dir, *arguments, workers=1, timeout=300):
+    processes = start(run_dir, *arguments, workers=workers)
+    assert finish(processes, timeout) == [0] * workers
 
 
 def results(run_dir):
@@ -97,7 +103,7 @@ def test_killed_once(tmp_path, whole, moment):
 @pytest.mark.parametrize(("workers", "epochs"), [(1, 500), (2, 150)])
 def test_killed_twenty_times_at_random(tmp_path, workers, epochs):
     options = (f"--epochs={epochs}", "--every_steps=5")
-    run(tmp_path / "whole", *options, workers=workers)
+    run(tmp_path / "whole", *options, workers=workers, timeout=900)
     rng = random.Random(workers)
     hit = collections.Counter()
     path = tmp_path / "killed"
@@ -121,5 +127,5 @@ def test_killed_twenty_times_at_random(tmp_path, workers, epochs):
         hit[phase.read_text().strip() if phase.exists() else "start"] += 1
     print(f"{workers} worker(s), killed during: {dict(hit)}")
     assert sum(hit.values()) == 20
-    run(path, *options, workers=workers)
+    run(path, *options, workers=workers, timeout=900)
     assert_same(path, tmp_path / "whole")
