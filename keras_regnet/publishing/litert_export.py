@@ -92,7 +92,7 @@ def export_litert(
         ImportError: The extra `export` is not installed.
     """
     path = Path(path)
-    check_target(path, ".tflite", "export_litert", "ai_edge_litert.interpreter")
+    check_target(path, ".tflite", "export_litert")
     _check(precision, input_type, calibration)
     size, reference, names, network = prepare(model, activation)
     quantized = precision == "int8"
@@ -199,6 +199,7 @@ def _check(precision: str, input_type: str, calibration: Any) -> None:
             f"Received: precision={precision!r}, calibration="
             f"{'None' if calibration is None else 'images'}"
         )
+    require("ai_edge_litert.interpreter", "export")
 
 
 def _convert(

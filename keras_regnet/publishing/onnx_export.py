@@ -156,7 +156,7 @@ def runner(
 
 def _check(path: Path, layout: str, opset: int, channel_block: int) -> None:
     """Refuses what cannot work, before minutes of work."""
-    check_target(path, ".onnx", "export_onnx", "onnx", "onnxruntime", "tf2onnx")
+    check_target(path, ".onnx", "export_onnx")
     if layout not in LAYOUTS:
         raise ValueError(f"`layout` must be one of {LAYOUTS}. Received: {layout!r}")
     if opset not in OPSETS:
@@ -168,6 +168,9 @@ def _check(path: Path, layout: str, opset: int, channel_block: int) -> None:
             "`channel_block` must be a positive integer; 1 merges nothing. Received: "
             f"channel_block={channel_block!r}"
         )
+    require("onnx", "export")
+    require("onnxruntime", "export")
+    require("tf2onnx", "export")
 
 
 def _convert(

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import keras
 
-from keras_regnet.optional import require
 from keras_regnet.publishing.copying import functional, in_float32
 from keras_regnet.publishing.endings import image_model, output_names, with_ending
 from keras_regnet.publishing.fusion import fuse
@@ -45,18 +44,16 @@ def prepare(model: keras.Model, activation: str | None) -> Prepared:
     return Prepared(size, reference, output_names(reference), network)
 
 
-def check_target(path: Path, suffix: str, exporter: str, *packages: str) -> None:
+def check_target(path: Path, suffix: str, exporter: str) -> None:
     """Refuses, before minutes of work, a file that could not be written.
 
     Args:
         path: Of the file.
         suffix: What it must end in.
         exporter: The function that is to write it.
-        packages: Modules that it needs, of the extra `export`.
 
     Raises:
         ValueError: The path, or the backend, is another.
-        ImportError: A module is missing.
     """
     if path.suffix != suffix:
         raise ValueError(f"`path` must end in '{suffix}'. Received: path={str(path)!r}")
@@ -69,5 +66,3 @@ def check_target(path: Path, suffix: str, exporter: str, *packages: str) -> None
             f"{exporter} needs the TensorFlow backend (KERAS_BACKEND=tensorflow). "
             f"Received: {keras.backend.backend()}"
         )
-    for package in packages:
-        require(package, "export")
