@@ -30,6 +30,17 @@ def integer(name: str, value: Any, minimum: int = 1, maximum: int = 1_000_000) -
     return number
 
 
+def integers(name: str, value: Any) -> int | tuple[int, ...]:
+    """Returns one positive integer, or several as a tuple.
+
+    Raises:
+        ValueError: As `integer`.
+    """
+    if isinstance(value, (tuple, list)):
+        return tuple(integer(name, each) for each in value)
+    return integer(name, value)
+
+
 def real(name: str, value: Any, expected: str, low: float, high: float) -> float:
     """Returns `value` as a Python float when low <= value <= high.
 
