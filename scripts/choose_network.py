@@ -10,7 +10,9 @@ can be tried again for longer.
   scripts/choose_network.py --block=y --data_dir=... --output_dir=runs/choice \
       --epochs=15 --only=3,7,11
 
-It ends with the flags that train.py takes for the best one.
+It ends with the flags that train.py takes for the one to train longer: of those whose
+accuracy is within a standard error of the best one's, the one with the most parameters,
+since a long training has more use for them.
 """
 
 import json
@@ -102,7 +104,7 @@ def _main(_: list[str]) -> None:
     for index in range(_PARALLEL.value):
         shares.put(cores[index :: _PARALLEL.value] or cores)
 
-    def run(number: int) -> float:
+    def run(number: int) -> tuple[float, int, int]:
         name = f"{_BLOCK.value}{number:02}-{_EPOCHS.value}"
         share = shares.get()
         try:
@@ -122,7 +124,8 @@ def _main(_: list[str]) -> None:
             flush=True,
         )
         # The average lags behind where there are few epochs.
-        return max(row["ema_validation_accuracy"], row["validation_accuracy"])
+        accuracy = max(row["ema_validation_accuracy"], row["validation_accuracy"])
+        return accuracy, cost.parameters, row["validation_count"]
 
     print(
         "| network | d | w0 | wa | wm | g | stem | strides | depths | widths "
@@ -131,10 +134,18 @@ def _main(_: list[str]) -> None:
         + "|"
     )
     with ThreadPoolExecutor(_PARALLEL.value) as threads:
-        accuracies = list(threads.map(run, numbers))
-    best = int(np.argmax(accuracies))
-    print(f"Best: network {numbers[best]}, {100 * accuracies[best]:.2f} %:")
-    print(" ".join(_network_flags(networks[numbers[best]])))
+        results = list(threads.map(run, numbers))
+    best, _, images = max(results)
+    error = (best * (1 - best) / images) ** 0.5
+    alike = [n for n, result in enumerate(results) if result[0] >= best - error]
+    chosen = max(alike, key=lambda n: results[n][1])
+    print(
+        f"Best: {100 * best:.2f} %, with a standard error of {100 * error:.2f}. "
+        f"Within it: {', '.join(str(numbers[n]) for n in alike)}. Of those the one "
+        f"with the most parameters: network {numbers[chosen]}, "
+        f"{100 * results[chosen][0]:.2f} %:"
+    )
+    print(" ".join(_network_flags(networks[numbers[chosen]])))
 
 
 if __name__ == "__main__":
