@@ -159,9 +159,16 @@ def test_what_is_required_is_in_the_extra_that_the_error_names():
                 declared = extras[extra].replace("-", "_")
                 assert others.get(module, module).replace("-", "_") in declared, path
                 found.add(extra)
-    assert found == {"plots", "train", "weights", "torch", "export"}
+    assert found == {
+        "plots",
+        "train",
+        "weights",
+        "torch",
+        "export",
+        "design-space",
+    }
     for extra in ("test", "all"):
-        for part in ("train", "weights", "export"):
+        for part in ("design-space", "weights", "export"):
             assert f"%({part})s" in extras[extra]
 
 

@@ -64,6 +64,20 @@ class MLPParameters:
         """Reads what `to_dict` wrote; unknown keys are a ValueError."""
         return checks.read_fields(cls, values)
 
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> Any:
+        """The Keras model from images to logits."""
+        from keras_regnet.design_space.mlp_model import build_mlp  # Keras only here
+
+        return build_mlp(self, input_shape, classes, classifier_activation=None)
+
+    def cost(
+        self, input_shape: tuple[int, int, int], classes: int
+    ) -> tuple[int, int, int]:
+        """Multiply-adds, trainable parameters and activations for one image."""
+        height, width, channels = input_shape
+        costs = MLPs((height, width), channels, classes).cost(self)
+        return costs.multiply_adds, costs.parameters, costs.activations
+
 
 @dataclasses.dataclass(frozen=True)
 class MLPArrays:
