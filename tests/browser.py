@@ -31,6 +31,49 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 
+# The boxes in CSS pixels of what is drawn in each picture; an image's own size.
+DRAWN = """
+[...document.querySelectorAll("figure svg, figure img")].map(picture => {
+  const box = picture.getBoundingClientRect();
+  if (picture.tagName === "IMG")
+    return [picture.alt, box.width, box.height, picture.naturalWidth];
+  const parts = [...picture.querySelectorAll("path, line, rect, text")];
+  const sizes = parts.map(part => part.getBoundingClientRect());
+  const label = picture.getAttribute("aria-label") || "legend";
+  return [label, box.width, box.height, Math.max(...sizes.map(size => size.width))];
+})
+"""
+
+# The least contrast of a text to what is behind it, as the WCAG compute it.
+CONTRAST = """
+(() => {
+  const numbers = text => text.match(/[\\d.]+/g).map(Number);
+  const over = ([r, g, b, a = 1], below) =>
+    [r, g, b].map((value, i) => a * value + (1 - a) * below[i]);
+  const behind = part => {
+    const below = part.parentElement ? behind(part.parentElement) : [255, 255, 255];
+    return over(numbers(getComputedStyle(part).backgroundColor), below);
+  };
+  const luminance = colour => {
+    const [r, g, b] = colour.map(v => v / 255).map(
+      v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  let least = [21, ""];
+  for (const part of document.body.querySelectorAll("*")) {
+    const text = [...part.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+    if (!text || part.matches(".none")) continue;
+    const style = getComputedStyle(part);
+    const ink = part.tagName === "text" ? style.fill : style.color;
+    const below = behind(part);
+    const pair = [luminance(over(numbers(ink), below)), luminance(below)].sort();
+    const found = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (found < least[0]) least = [found, part.outerHTML.slice(0, 200)];
+  }
+  return least;
+})()
+"""
+
 # Puts the pipes where the browser looks for them, and becomes the browser.
 _LAUNCH = """
 import os, sys

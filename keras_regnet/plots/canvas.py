@@ -1,6 +1,7 @@
 """Figures without pyplot: no global state, no window."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,18 @@ def new_figure(
 
 
 def save(figure: Any, axes: Any, path: str | os.PathLike[str], title: Any) -> None:
-    """Writes a figure, whole or not at all; as JPEG if the path is called so."""
+    """Writes a figure, whole or not at all; as JPEG or SVG if the path is called so.
+
+    The same figure gives the same SVG: it has no date, and its names are not random.
+    """
     for each in np.atleast_1d(axes).ravel():
         each.spines[["top", "right"]].set_visible(False)
     if title:
         figure.suptitle(title, fontsize=12)
-    photographs = os.fspath(path).lower().endswith((".jpg", ".jpeg"))
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=130, format="jpeg" if photographs else "png")
+    suffix = Path(path).suffix.lower()
+    kind = {".jpg": "jpeg", ".jpeg": "jpeg", ".svg": "svg"}.get(suffix, "png")
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else None
+    fixed = {"svg.hashsalt": "keras_regnet", "svg.fonttype": "path"}
+    matplotlib = optional.require("matplotlib", "plots")
+    with matplotlib.rc_context(fixed), files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=130, format=kind, metadata=metadata)

@@ -6,8 +6,6 @@ light and dark pages.
 """
 
 import dataclasses
-import io
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_regnet import optional
+from keras_regnet.training.report.drawing import embedded
 from keras_regnet.training.report.html import element
 
 # What may be drawn: mark, variable of the style, and how it differs without colour.
@@ -94,23 +93,11 @@ def chart(
     """
     matplotlib = optional.require("matplotlib", "plots")
     figure_module = optional.require("matplotlib.figure", "plots")
-    settings = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": name,
-        "font.size": 8,
-        "axes.linewidth": 0.7,
-    }
-    text = io.StringIO()
+    settings = {"font.size": 8, "axes.linewidth": 0.7}
     with matplotlib.rc_context(settings):
         figure = figure_module.Figure(figsize=size, layout="constrained")
         _draw(figure.subplots(), [c for c in curves if c.drawable()], ylabel, scale)
-        figure.savefig(
-            text,
-            format="svg",
-            transparent=True,
-            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
-        )
-    return _embedded(ET.fromstring(text.getvalue()), name, alt)
+        return embedded(figure, name, alt, _VARIABLES)
 
 
 def legend(curves: Sequence[Curve]) -> ET.Element:
@@ -191,39 +178,3 @@ def _draw(axes: Any, curves: Sequence[Curve], ylabel: str, scale: str) -> None:
     axes.spines[["bottom", "left"]].set_color(_FAINT)
     axes.tick_params(which="both", color=_FAINT, labelcolor=_INK, length=2.5)
     axes.xaxis.get_major_locator().set_params(integer=True)
-
-
-def _embedded(svg: ET.Element, name: str, alt: str) -> ET.Element:
-    """The drawing as a part of a page: no names that clash, the page's font and ink."""
-    width, height = svg.get("viewBox", "").split()[2:]
-    for each in svg.iter():
-        each.tag = each.tag.rpartition("}")[2]
-        for key in [key for key in each.attrib if key.startswith("{")]:
-            each.set(key.rpartition("}")[2], each.attrib.pop(key))
-        if each.tag == "g":
-            each.attrib.pop("id", None)
-        if "d" in each.attrib:
-            each.set("d", " ".join(each.attrib["d"].split()))
-        if style := each.get("style"):
-            each.set("style", _coloured(style))
-        each.text = each.text if each.tag == "text" else None
-        each.tail = None
-    for parent in svg.iter("defs"):
-        for rule in parent.findall("style"):  # it would hold for the whole page
-            parent.remove(rule)
-    svg.attrib.clear()
-    for key, value in {
-        "class": "chart",
-        "viewBox": f"0 0 {width} {height}",
-        "role": "img",
-        "aria-label": alt,
-        "data-name": name,
-    }.items():
-        svg.set(key, value)
-    return svg
-
-
-def _coloured(style: str) -> str:
-    style = re.sub(r"font-family:[^;]*;?", "", style)
-    style = re.sub(r"#0000f\d", lambda mark: f"var(--{_VARIABLES[mark[0]]})", style)
-    return style.strip()

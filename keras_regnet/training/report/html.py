@@ -117,8 +117,8 @@ def details(summary: str, *children: Child) -> ET.Element:
     return element("details", element("summary", summary), children)
 
 
-def document(title: str, header: Child, *children: Child) -> str:
-    """A whole page."""
+def document(title: str, header: Child, *children: Child, style: str = "") -> str:
+    """A whole page; `style` is added to that of all pages."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -127,7 +127,7 @@ def document(title: str, header: Child, *children: Child) -> str:
         element("meta", name="color-scheme", content="light dark"),
         element("link", rel="icon", href="data:,"),
         element("title", title),
-        element("style", STYLE),
+        element("style", STYLE + style),
     )
     body = element("body", element("header", header), element("main", children))
     page = element("html", head, body, lang="en")

@@ -12,49 +12,6 @@ pytestmark = [
     pytest.mark.skipif(browser.PROGRAM is None, reason="Chromium is not installed"),
 ]
 
-# The boxes in CSS pixels of what is drawn in each picture; an image's own size.
-DRAWN = """
-[...document.querySelectorAll("figure svg, figure img")].map(picture => {
-  const box = picture.getBoundingClientRect();
-  if (picture.tagName === "IMG")
-    return [picture.alt, box.width, box.height, picture.naturalWidth];
-  const parts = [...picture.querySelectorAll("path, line, rect, text")];
-  const sizes = parts.map(part => part.getBoundingClientRect());
-  const label = picture.getAttribute("aria-label") || "legend";
-  return [label, box.width, box.height, Math.max(...sizes.map(size => size.width))];
-})
-"""
-
-# The least contrast of a text to what is behind it, as the WCAG compute it.
-CONTRAST = """
-(() => {
-  const numbers = text => text.match(/[\\d.]+/g).map(Number);
-  const over = ([r, g, b, a = 1], below) =>
-    [r, g, b].map((value, i) => a * value + (1 - a) * below[i]);
-  const behind = part => {
-    const below = part.parentElement ? behind(part.parentElement) : [255, 255, 255];
-    return over(numbers(getComputedStyle(part).backgroundColor), below);
-  };
-  const luminance = colour => {
-    const [r, g, b] = colour.map(v => v / 255).map(
-      v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  let least = [21, ""];
-  for (const part of document.body.querySelectorAll("*")) {
-    const text = [...part.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-    if (!text || part.matches(".none")) continue;
-    const style = getComputedStyle(part);
-    const ink = part.tagName === "text" ? style.fill : style.color;
-    const below = behind(part);
-    const pair = [luminance(over(numbers(ink), below)), luminance(below)].sort();
-    const found = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    if (found < least[0]) least = [found, part.outerHTML.slice(0, 200)];
-  }
-  return least;
-})()
-"""
-
 
 @pytest.fixture(scope="module")
 def page():
@@ -79,13 +36,13 @@ def test_everything_is_drawn_and_nothing_is_fetched(page, report, width, scheme)
     assert page.requests() == [report.resolve().as_uri()]
     assert page.run("document.scripts.length") == 0
     assert page.run("document.title").endswith("training report")
-    pictures = page.run(DRAWN)
+    pictures = page.run(browser.DRAWN)
     assert len([p for p in pictures if p[0] != "legend"]) == 5 + 1 + 4
     for name, across, down, inside in pictures:
         assert across > 0 and down > 0 and inside > 0, name
         assert name == "legend" or across > 100, name
     assert page.run("document.documentElement.scrollWidth") <= width
-    contrast, where = page.run(CONTRAST)
+    contrast, where = page.run(browser.CONTRAST)
     assert contrast >= 4.5, where
 
 
@@ -126,5 +83,5 @@ def test_the_browser_reports_what_is_wrong(page, tmp_path):
     assert methods == {"Runtime.consoleAPICalled", "Log.entryAdded"}
     assert len(page.requests()) == 2
     assert page.run("document.documentElement.scrollWidth") > 360
-    assert page.run(CONTRAST)[0] < 1.5
-    assert [not inside for *_, inside in page.run(DRAWN)] == [True, True]
+    assert page.run(browser.CONTRAST)[0] < 1.5
+    assert [not inside for *_, inside in page.run(browser.DRAWN)] == [True, True]
