@@ -13,8 +13,9 @@
 - Layers for models of your own: `keras_regnet.layers`.
 - `keras_regnet.optimizers`: SGD and RMSprop in the form that the recipes were made for,
   with a weight decay for each group of parameters.
-- Data pipelines and training: `keras_regnet.data`, `keras_regnet.training`, imported by
-  who uses them.
+- Data pipelines, training, fine-tuning and design spaces: `keras_regnet.data`,
+  `keras_regnet.training`, `keras_regnet.transfer`, `keras_regnet.design_space`,
+  imported by who uses them.
 
 Importing this package registers its layers and its optimizers, so that
 `keras.saving.load_model` works.

@@ -27,6 +27,7 @@ import numpy as np
 from absl import app, flags
 
 from keras_regnet.architecture import RegNetParameters, complexity
+from keras_regnet.training.flags import architecture_flags
 
 _BLOCK = flags.DEFINE_enum("block", "x", ["x", "y"], "X blocks, or Y with SE.")
 _COUNT = flags.DEFINE_integer("count", 12, "Networks to sample.", 1)
@@ -65,24 +66,17 @@ def _sample() -> list[RegNetParameters]:
     return found
 
 
-def _network_flags(network: RegNetParameters) -> list[str]:
-    """How `train.py` is asked for a network."""
-    strides = ",".join(map(str, network.strides))
-    names = ("depth", "w0", "wa", "wm", "group_width", "stem", "stem_width")
-    return [
-        f"--block={_BLOCK.value}",
-        *(f"--{name}={getattr(network, name)}" for name in names),
-        f"--strides={strides}",
-    ]
-
-
 def _train(network: RegNetParameters, folder: Path, cores: list[int]) -> dict:
     """Trains one network, or finds it trained; returns its last epoch."""
     result = folder / "result.json"
     if not result.exists():
         command = [sys.executable, str(Path(__file__).with_name("train.py"))]
         command += ["--recipe=small_images", "--precision=mixed_bfloat16"]
-        command += ["--dataset=fashion_mnist", "--hold_out", *_network_flags(network)]
+        command += [
+            "--dataset=fashion_mnist",
+            "--hold_out",
+            *architecture_flags(network),
+        ]
         command += [f"--epochs={_EPOCHS.value}", f"--seed={_SEED.value}"]
         command.append("--validate_every_epochs=0")
         command += [f"--run_dir={folder}", "--resume", "--verbose=0"]
@@ -145,7 +139,7 @@ def _main(_: list[str]) -> None:
         f"with the most parameters: network {numbers[chosen]}, "
         f"{100 * results[chosen][0]:.2f} %:"
     )
-    print(" ".join(_network_flags(networks[numbers[chosen]])))
+    print(" ".join(architecture_flags(networks[numbers[chosen]])))
 
 
 if __name__ == "__main__":

@@ -123,6 +123,24 @@ def run_config(values: flags.FlagValues) -> RunConfig:
     return configure(recipe, **own)
 
 
+def architecture_flags(parameters: RegNetParameters) -> list[str]:
+    """The flags that ask scripts/train.py for a RegNet.
+
+    Args:
+        parameters: The network: an X with SE of 0, or a Y with 0.25.
+    """
+    strides = parameters.strides
+    strides = (strides,) if isinstance(strides, int) else strides
+    return [
+        f"--block={'y' if parameters.squeeze_excite_ratio else 'x'}",
+        *(f"--{name}={getattr(parameters, name)}" for name in _NUMBERS),
+        f"--bottleneck_ratio={parameters.bottleneck_ratio}",
+        f"--stem={parameters.stem}",
+        f"--stem_width={parameters.stem_width}",
+        f"--strides={','.join(map(str, strides))}",
+    ]
+
+
 def _architecture(values: Mapping[str, Any]) -> str | RegNetParameters | None:
     numbers = {name: values[name].value for name in _NUMBERS}
     given = [name for name, value in numbers.items() if value is not None]

@@ -1,0 +1,1 @@
+"""What scripts/design_space.py does: its commands, their flags, their tables."""
