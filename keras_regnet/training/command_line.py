@@ -1,5 +1,6 @@
 """How the scripts speak to a person: errors as one message, warnings as one line."""
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable
@@ -25,8 +26,9 @@ def run(program: Callable[[], None], after_interrupt: str = "") -> None:
             worker: how to go on.
     """
     # TensorFlow tells through absl which files of a SavedModel it writes.
-    logging = require("absl.logging", "train")
-    logging.set_verbosity(logging.WARNING)
+    absl_logging = require("absl.logging", "train")
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("tensorflow").addFilter(_not_retracing)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -43,6 +45,11 @@ def run(program: Callable[[], None], after_interrupt: str = "") -> None:
             _leave(f"\nStopped by Ctrl-C. {after_interrupt}", 130)
         except TerminatedError:
             _leave(f"Stopped by SIGTERM. {after_interrupt}", 143)
+
+
+def _not_retracing(record: logging.LogRecord) -> bool:
+    """Whether it is no warning of many traces: each new network has one of its own."""
+    return "tf.function retracing" not in record.getMessage()
 
 
 def _leave(message: str, code: int) -> None:
