@@ -26,6 +26,10 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
+# A CUDA build of torch that is imported after TensorFlow ends the process.
+with contextlib.suppress(ImportError):
+    import torch  # noqa: F401
+
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", None, "Networks, comma separated (default: by case).")
 flags.DEFINE_integer(

@@ -21,6 +21,10 @@ from absl import app, flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# A CUDA build of torch that is imported after TensorFlow ends the process.
+with contextlib.suppress(ImportError):
+    import torch  # noqa: F401
+
 _SOURCE = flags.DEFINE_enum(
     "source",
     "auto",
