@@ -1,10 +1,18 @@
 """Settings of the whole test run: quiet logs, two logical CPU devices."""
 
 import contextlib
+import importlib.metadata
 import os
 import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# A CUDA build of torch crashes when it is loaded after TensorFlow, which the conftest
+# files of some folders load.
+with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+    if "+cpu" not in importlib.metadata.version("torch"):
+        with contextlib.suppress(ImportError, RuntimeError):
+            import timm  # noqa: F401
 
 import pytest
 
@@ -14,10 +22,6 @@ def pytest_configure(config):
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background job ignores Ctrl-C, and so would the programs under test.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if "not peers" not in config.getoption("markexpr"):
-        # Before TensorFlow: a CUDA build of torch crashes when it is loaded after it.
-        with contextlib.suppress(ImportError, RuntimeError):
-            import timm  # noqa: F401
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
