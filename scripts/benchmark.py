@@ -26,9 +26,9 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-# A CUDA build of torch that is imported after TensorFlow ends the process.
+# Triton, which CUDA builds of torch load, ends the process where TensorFlow was first.
 with contextlib.suppress(ImportError):
-    import torch  # noqa: F401
+    import triton  # noqa: F401
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", None, "Networks, comma separated (default: by case).")

@@ -21,9 +21,9 @@ from absl import app, flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A CUDA build of torch that is imported after TensorFlow ends the process.
+# Triton, which CUDA builds of torch load, ends the process where TensorFlow was first.
 with contextlib.suppress(ImportError):
-    import torch  # noqa: F401
+    import triton  # noqa: F401
 
 _SOURCE = flags.DEFINE_enum(
     "source",
