@@ -16,7 +16,14 @@ import tempfile
 import threading
 from pathlib import Path
 
+import pytest
+
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+MARKS = [
+    pytest.mark.browser,
+    pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed"),
+]
+"""Of every test that takes the fixture `page`."""
 
 _FLAGS = (
     "--headless",

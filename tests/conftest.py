@@ -1,18 +1,15 @@
 """Settings of the whole test run: quiet logs, two logical CPU devices."""
 
 import contextlib
-import importlib.metadata
 import os
 import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-# A CUDA build of torch crashes when it is loaded after TensorFlow, which the conftest
-# files of some folders load.
-with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-    if "+cpu" not in importlib.metadata.version("torch"):
-        with contextlib.suppress(ImportError, RuntimeError):
-            import timm  # noqa: F401
+# The triton of a CUDA build of torch crashes when it is loaded after TensorFlow, which
+# the conftest files of some folders load.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 import pytest
 
@@ -36,3 +33,12 @@ def same_seed_for_every_test():
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="module")
+def page():
+    """A page of headless Chromium, for tests with `browser.MARKS`."""
+    from tests import browser
+
+    with browser.open_page() as page:
+        yield page

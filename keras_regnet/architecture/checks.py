@@ -126,8 +126,16 @@ def set_fields(instance: Any, **values: Any) -> None:
 
 
 def read_fields(cls: type, values: Mapping[str, Any]) -> Any:
-    """Makes a dataclass from a dictionary of its fields; unknown ones are refused."""
+    """Makes a dataclass from a dictionary of its fields.
+
+    Raises:
+        ValueError: A key is not a field, or one that is needed is missing.
+    """
     fields = dataclasses.fields(cls)
-    needed = {f.name for f in fields if f.default is dataclasses.MISSING}
+    needed = {
+        field.name
+        for field in fields
+        if field.default is field.default_factory is dataclasses.MISSING
+    }
     keys(cls.__name__, values, {field.name for field in fields}, needed)
     return cls(**values)

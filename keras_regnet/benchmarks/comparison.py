@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_regnet.text_table import text_table
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -97,20 +99,16 @@ class Comparison:
         rates = "images" in self.setting and self.unit == "s"
         header += ["images/s"] if rates else []
         header += ["of peak"] if "peak" in self.setting else []
-        rows = [header + [f"over {column}" for column in self.peers]]
+        header += [f"over {column}" for column in self.peers]
+        rows = []
         for name in self.values:
             row = [name, f"{self.median(name):.4f}"]
             row += [f"{self.images_per_second(name):.1f}"] if rates else []
             if "peak" in self.setting:
                 row.append(f"{self.share_of_peak(name):.3f}")
             rows.append(row + [_spread(self.ratios(name, c)) for c in self.peers])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [self.title]
-        for first, *rest in rows:
-            cells = [
-                f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True)
-            ]
-            lines.append("  ".join([f"  {first:{widths[0]}}", *cells]))
+        numbers = range(1, len(header))
+        lines = [self.title, text_table(header, rows, numbers, indent=2)]
         lines += [f"  left out: {name} ({why})" for name, why in self.absent.items()]
         if not self.peers:
             lines.append("  no peer to compare with")

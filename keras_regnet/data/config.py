@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keras_regnet.architecture.checks import read_fields
 from keras_regnet.data.spaces import (
     POLICIES,
     RANDAUGMENT_SPACES,
@@ -274,15 +275,9 @@ class DataConfig:
         """Builds a configuration from what `to_dict` gave.
 
         Raises:
-            ValueError: A key is no field of the configuration.
+            ValueError: A key is no field of the configuration, or a value is wrong.
         """
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(fields) - known):
-            raise ValueError(
-                f"Unknown data fields. Expected some of {sorted(known)}. "
-                f"Received: {unknown}"
-            )
-        return cls(**fields)
+        return read_fields(cls, fields)
 
 
 def _whole(value: Any, least: int) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Self
 
+from keras_regnet.architecture.checks import read_fields
 from keras_regnet.data.config import DataConfig
 from keras_regnet.training import checks
 from keras_regnet.training.config import TrainingConfig
@@ -125,9 +126,4 @@ class Regime:
         Raises:
             ValueError: A key is not a field, or a value is out of its range.
         """
-        names = [field.name for field in dataclasses.fields(cls)]
-        if unknown := sorted(set(values) - set(names)):
-            raise ValueError(
-                f"A Regime has the fields {names}. Received also: {unknown}"
-            )
-        return cls(**values)
+        return read_fields(cls, values)

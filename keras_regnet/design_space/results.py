@@ -141,11 +141,16 @@ def done_networks(
     return counts
 
 
+def plan_of(study: StudyFile, name: str) -> SamplingPlan:
+    """How the networks of a space of a study were sampled."""
+    sampling = dict(study.fact(f"space:{name}"))
+    sampling.pop("seeds")
+    return SamplingPlan.from_dict(sampling)
+
+
 def _results(
     study: StudyFile, name: str, kinds: Mapping[str, type]
 ) -> PopulationResults:
-    sampling = dict(study.fact(f"space:{name}"))
-    sampling.pop("seeds")
     by_network: dict[str, list[Record]] = {}
     for record in study.records(space=name):
         by_network.setdefault(record.network, []).append(record)
@@ -159,7 +164,7 @@ def _results(
         )
     return PopulationResults(
         name,
-        SamplingPlan.from_dict(sampling).make_space(),
+        plan_of(study, name).make_space(),
         tuple(decode(text, kinds) for text in done),
         tuple(map(tuple, done.values())),
         failed,

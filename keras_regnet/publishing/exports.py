@@ -16,6 +16,7 @@ from keras_regnet.publishing.agreement import Agreement, compare
 from keras_regnet.publishing.copying import in_float32
 from keras_regnet.publishing.endings import output_names, with_ending
 from keras_regnet.publishing.publication import publish
+from keras_regnet.text_table import text_table
 
 PRECISIONS = {
     "litert": "float32",
@@ -174,11 +175,11 @@ def check_formats(formats: Sequence[str]) -> None:
         )
 
 
-def text_table(rows: Sequence[Row], keras_times: Mapping[int, float]) -> Iterator[str]:
-    """The rows as lines to print."""
+def exports_table(rows: Sequence[Row], keras_times: Mapping[int, float]) -> str:
+    """The rows as a table to print."""
     header = ["format", "file", "MB", "largest difference", "top-1 agreement"]
     header += [f"ms/image, batch {size}" for size in keras_times]
-    cells = [header]
+    cells = []
     for row in rows:
         agrees = row.agreement
         top1 = "-" if agrees.top1 is None else f"{100 * agrees.top1:.2f} %"
@@ -195,10 +196,7 @@ def text_table(rows: Sequence[Row], keras_times: Mapping[int, float]) -> Iterato
     if keras_times:
         own = [f"{time:.3g}" for time in keras_times.values()]
         cells.append([KERAS, "", "", "", "", *own])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        padded = (f"{c:{w}}" for c, w in zip(line, widths, strict=True))
-        yield "  ".join(padded).rstrip()
+    return text_table(header, cells)
 
 
 def _endpoints(path: Path, names: Any) -> Iterator[tuple[str, Runner]]:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
+from keras_regnet.architecture.checks import read_fields
 from keras_regnet.optimizers.groups import GROUPS, decay_of
 from keras_regnet.training import checks
 
@@ -262,13 +263,4 @@ class TrainingConfig:
             ValueError: A key is not a field, `epochs` is missing, or a value is out of
                 its range.
         """
-        names = [field.name for field in dataclasses.fields(cls)]
-        if unknown := sorted(set(values) - set(names)):
-            raise ValueError(
-                f"A TrainingConfig has the fields {names}. Received also: {unknown}"
-            )
-        if "epochs" not in values:
-            raise ValueError(
-                f"A TrainingConfig needs `epochs`. Received: {dict(values)}"
-            )
-        return cls(**values)
+        return read_fields(cls, values)

@@ -4,7 +4,7 @@ import dataclasses
 import re
 import shutil
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -80,6 +80,30 @@ def flag_text(
     elif kind is not bool:
         name += f"={_METAVARIABLES.get(kind, 'WORD')}"
     return f"  {name}\n" + wrap(f"{text} {default}".strip(), width, 6)
+
+
+def grouped(
+    groups: Mapping[str, Sequence[str]],
+    described: Callable[[str], tuple[type | Sequence[str], str, bool]],
+    default: Callable[[str], str],
+    width: int,
+) -> list[str]:
+    """The parts of a help that tell of flags: the title of each group, and its flags.
+
+    Args:
+        groups: The names of flags, by the titles of their groups.
+        described: Of a name, the flag's type, its meaning, and whether it can be None.
+        default: Of a name, what stands after the meaning; see `flag_text`.
+        width: Columns.
+    """
+    parts = []
+    for title, names in groups.items():
+        texts = []
+        for name in names:
+            kind, text, _ = described(name)
+            texts.append(flag_text(name, kind, text, default(name), width))
+        parts += [title, "\n".join(texts)]
+    return parts
 
 
 def _default(flag: Any) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
+from keras_regnet.architecture.checks import read_fields
 from keras_regnet.training import checks
 from keras_regnet.training.config import OPTIMIZERS, WITH_FACTORS
 from keras_regnet.training.job import PRECISIONS
@@ -176,9 +177,4 @@ class FineTuneConfig:
         Raises:
             ValueError: A key is not a field, or a value is out of its range.
         """
-        names = [field.name for field in dataclasses.fields(cls)]
-        if unknown := sorted(set(values) - set(names)):
-            raise ValueError(
-                f"A FineTuneConfig has the fields {names}. Received also: {unknown}"
-            )
-        return cls(**values)
+        return read_fields(cls, values)

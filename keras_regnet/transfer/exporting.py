@@ -93,7 +93,7 @@ def export_trained(
         measure_speed=measure_speed,
         publication=publication,
     )
-    yield from exports.text_table(rows, keras_times)
+    yield exports.exports_table(rows, keras_times)
 
 
 def _calibrated(formats: Sequence[str]) -> bool:

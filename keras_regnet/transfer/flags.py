@@ -7,7 +7,7 @@ from typing import Any
 from keras_regnet.data import DataConfig
 from keras_regnet.optional import require
 from keras_regnet.training.fields import Field, fields_of
-from keras_regnet.training.flag_help import columns, flag_text, word, wrap
+from keras_regnet.training.flag_help import columns, grouped, word, wrap
 from keras_regnet.training.flag_values import NONE, define_flag, parse_flags
 from keras_regnet.transfer.config import FineTuneConfig
 from keras_regnet.transfer.flag_groups import (
@@ -57,13 +57,7 @@ def format_help(description: str) -> str:
         "field can be None."
     )
     parts = [description.strip(), wrap(intro, width, 0)]
-    for title, names in GROUPS.items():
-        parts.append(title)
-        texts = []
-        for name in names:
-            kind, text, _ = _described(name)
-            texts.append(flag_text(name, kind, text, _default(name), width))
-        parts.append("\n".join(texts))
+    parts += grouped(GROUPS, _described, _default, width)
     return "\n\n".join(parts)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from keras_regnet.architecture.variants import TWIN_SUFFIX
 from keras_regnet.preprocessing import PreprocessingSpec
+from keras_regnet.text_table import text_table
 
 RESTRICTED_LICENCES = ("cc-by-nc-4.0", "seer-license")
 """Licences with conditions on the use; `accept_license=True` is asked for."""
@@ -91,14 +92,7 @@ class WeightTable(tuple[WeightSet, ...]):
             )
             for each in self
         ]
-        columns = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        return "\n".join(
-            "  ".join(
-                cell.rjust(width) if 2 <= i <= 5 else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(row, columns, strict=True))
-            ).rstrip()
-            for row in (head, *rows)
-        )
+        return text_table(head, rows, numbers=range(2, 6))
 
 
 def _percent(value: float | None) -> str:

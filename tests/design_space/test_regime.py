@@ -53,5 +53,5 @@ def test_wrong_fields_are_named(fields, message):
 
 
 def test_unknown_fields_are_named():
-    with pytest.raises(ValueError, match=r"Received also: \['lr'\]"):
+    with pytest.raises(ValueError, match=r"Regime does not know \['lr'\]"):
         Regime.from_dict({"lr": 0.1})

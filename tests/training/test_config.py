@@ -96,7 +96,7 @@ def test_nesterov_is_sgds_own():
 def test_unknown_field_and_missing_epochs():
     with pytest.raises(ValueError, match="lerning_rate"):
         TrainingConfig.from_dict({"epochs": 1, "lerning_rate": 1})
-    with pytest.raises(ValueError, match="needs `epochs`"):
+    with pytest.raises(ValueError, match=r"needs \['epochs'\]"):
         TrainingConfig.from_dict({})
 
 

@@ -14,7 +14,7 @@ def test_json_and_back():
     )
     values = json.loads(json.dumps(config.to_dict()))
     assert FineTuneConfig.from_dict(values) == config
-    with pytest.raises(ValueError, match=r"Received also: \['speed'\]"):
+    with pytest.raises(ValueError, match=r"FineTuneConfig does not know \['speed'\]"):
         FineTuneConfig.from_dict({"speed": 1})
 
 

@@ -12,14 +12,17 @@ from keras_regnet.design_space.figures import write_figures
 from keras_regnet.design_space.pairs import pairs
 from keras_regnet.design_space.program import flags, reading
 from keras_regnet.design_space.program.sampling import RULE, rule_numbers
-from keras_regnet.design_space.program.tables import aligned, percent, short
 from keras_regnet.design_space.report import write_study_report
 from keras_regnet.design_space.results import (
     PopulationResults,
     done_networks,
+    plan_of,
     results_of,
 )
+from keras_regnet.design_space.study_file import StudyFile
+from keras_regnet.text_table import text_table
 from keras_regnet.training.flags import architecture_flags
+from keras_regnet.training.report.wording import short
 
 _FEW = 8  # networks, below which ranges of the best say nothing
 
@@ -51,7 +54,10 @@ def run_report(values: Any) -> None:
         results = results_of(study, [n for n, count in counts.items() if count > 1])
         for path in write_figures(results, folder, flags.words(values.formats)):
             print(path)
-        report = write_study_report(study, folder / "report.html", names)
+        acceptance = {each.name: _acceptance(study, each) for each in results}
+        report = write_study_report(
+            study, folder / "report.html", names, acceptance=acceptance
+        )
     print(f"All of it on one page: {report}")
 
 
@@ -63,8 +69,8 @@ def spaces_table(results: Sequence[PopulationResults]) -> str:
         errors = each.distribution
         shares = (errors.best, float(np.median(each.errors)), errors.mean)
         numbers = map(str, (len(each), each.failed, each.left))
-        rows.append((each.name, *numbers, *map(percent, shares)))
-    text = aligned(head, rows)
+        rows.append((each.name, *numbers, *map(_percent, shares)))
+    text = text_table(head, rows, numbers=range(1, len(head)))
     for each in results:
         if (found := each.variances()) is not None:
             text += (
@@ -78,12 +84,9 @@ def spaces_table(results: Sequence[PopulationResults]) -> str:
 def comparisons(
     results: Sequence[PopulationResults], match: str, significance: float
 ) -> Iterator[str]:
-    """A line for every two spaces."""
+    """A line for every two spaces, or one that says that there is only one."""
     if len(results) < 2:
-        raise ValueError(
-            "A comparison is of two spaces at least. "
-            f"Received: {[each.name for each in results]}"
-        )
+        yield "\nThere is only one space: nothing to compare it with."
     for pair in pairs(results, "flops" if match == "none" else match):
         names = f"\n{pair.first.name} and {pair.second.name}"
         if match == "none":
@@ -125,10 +128,11 @@ def best(
     within.sort(key=lambda each: each[0])
     head = ("space", *RULE, "flops", "error")
     rows = [
-        (space, *rule_numbers(network), short(flops), percent(error))
+        (space, *rule_numbers(network), short(flops), _percent(error))
         for error, network, space, flops in within[:count]
     ]
-    yield f"The best of {len(within)} RegNets:\n{aligned(head, rows)}"
+    table = text_table(head, rows, numbers=range(1, len(head)))
+    yield f"The best of {len(within)} RegNets:\n{table}"
     if len(within) >= _FEW:
         yield "\nWhere the best have their numbers (median, and 95 % of bootstraps):"
         errors = [error for error, *_ in within]
@@ -142,3 +146,13 @@ def best(
             )
     yield "\nTo train the first for longer:"
     yield f"scripts/train.py {' '.join(architecture_flags(within[0][1]))}"
+
+
+def _acceptance(study: StudyFile, results: PopulationResults) -> float:
+    """The share of the draws that made the networks of a space: they are redrawn."""
+    networks = len(results) + results.failed + results.left
+    return plan_of(study, results.name).sample(networks).acceptance
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

@@ -16,7 +16,7 @@ from keras_regnet.design_space.sample import MEASURES
 from keras_regnet.design_space.spaces import FACTORIES
 from keras_regnet.optional import require
 from keras_regnet.training.fields import fields_of, nearest
-from keras_regnet.training.flag_help import columns, flag_text, word, wrap
+from keras_regnet.training.flag_help import columns, grouped, word, wrap
 from keras_regnet.training.flag_values import NONE, define_flag, parse_flags
 
 flags = require("absl.flags", "train")
@@ -85,13 +85,7 @@ def format_help(command: str) -> str:
     """The help of a command, of at most 88 columns."""
     width = columns()
     parts = [wrap(f"design_space.py {command}: {SUMMARIES[command]}.", width, 0)]
-    for title, names in GROUPS[command].items():
-        parts.append(title)
-        texts = []
-        for name in names:
-            kind, text, _ = _described(name)
-            texts.append(flag_text(name, kind, text, _default(name), width))
-        parts.append("\n".join(texts))
+    parts += grouped(GROUPS[command], _described, _default, width)
     return "\n\n".join(parts)
 
 

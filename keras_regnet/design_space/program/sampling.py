@@ -8,9 +8,10 @@ from typing import Any
 from keras_regnet.architecture import AnyNetParameters, RegNetParameters
 from keras_regnet.design_space.networks import encode
 from keras_regnet.design_space.program import flags
-from keras_regnet.design_space.program.tables import aligned, short
 from keras_regnet.design_space.sample import Sample
 from keras_regnet.files import write_text
+from keras_regnet.text_table import text_table
+from keras_regnet.training.report.wording import short
 from keras_regnet.training.run_directory import naming
 
 RULE = ("d", "w0", "wa", "wm", "b", "g")
@@ -42,7 +43,7 @@ def table(sample: Sample, count: int) -> str:
         names, numbers = described(network)
         head = (*names, "flops", "parameters", "activations")
         rows.append((*numbers, *map(short, cost)))
-    return aligned(head, rows, left=0)
+    return text_table(head, rows, numbers=range(len(head)))
 
 
 def described(network: Any) -> tuple[Sequence[str], Sequence[str]]:

@@ -34,7 +34,7 @@ def probability(share: float) -> str:
 def short(number: float) -> str:
     """A large number with the prefix of its unit: `25.6 M`."""
     for size, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= size:
+        if number >= 0.9995 * size:
             return f"{number / size:.3g}{prefix}"
     return f"{number:g}"
 

@@ -7,16 +7,7 @@ from tests import browser
 from tests.training.report import runs
 
 pytest.importorskip("matplotlib")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.PROGRAM is None, reason="Chromium is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def page():
-    with browser.open_page() as page:
-        yield page
+pytestmark = browser.MARKS
 
 
 @pytest.fixture(scope="module")
