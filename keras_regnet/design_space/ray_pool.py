@@ -10,7 +10,10 @@ import gc
 import logging
 import math
 import os
+import signal
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from keras_regnet import provenance
@@ -235,21 +238,36 @@ def _start(ray: Any, address: str | None, images: Images, cpus: float) -> None:
     options = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         size = images.train.nbytes + images.judged.nbytes
-        ray.init(
-            num_cpus=max(provenance.cores() or 1, math.ceil(cpus)),
-            include_dashboard=False,
-            object_store_memory=_STORE + 2 * size,
-            **options,
-        )
+        with _sigterm_kept():
+            ray.init(
+                num_cpus=max(provenance.cores() or 1, math.ceil(cpus)),
+                include_dashboard=False,
+                object_store_memory=_STORE + 2 * size,
+                **options,
+            )
         return
     try:
-        ray.init(address=address, **options)
+        with _sigterm_kept():
+            ray.init(address=address, **options)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise ConnectionError(
             "There is no Ray cluster at this address that lets us in. Start one by "
             "`ray start --head`, and where it has a token set RAY_AUTH_MODE=token here "
             f"too. Received: {address!r} ({_reason(error)})"
         ) from error
+
+
+@contextlib.contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """What SIGTERM does stays as it is: Ray would have the process abort."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_share(cpus: float, gpus: float) -> None:

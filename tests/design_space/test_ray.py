@@ -53,6 +53,13 @@ def finish(process):
     return output
 
 
+def complete(path, *arguments, **variables):
+    """Runs the program to its end; returns what it printed."""
+    process = start(path, *arguments, **variables)
+    with stopped_at_the_end(process):
+        return finish(process)
+
+
 def descendants(pid):
     """All processes below one, with what they call themselves."""
     parents, names = {}, {}
@@ -122,9 +129,7 @@ def stopped_at_the_end(*processes):
 def whole(tmp_path_factory):
     """What an undisturbed run gives."""
     path = tmp_path_factory.mktemp("whole") / "study.sqlite"
-    process = start(path, "--workers=2")
-    with stopped_at_the_end(process):
-        output = finish(process)
+    output = complete(path, "--workers=2")
     assert output.splitlines()[-1] == "done"
     return results(path)
 
@@ -143,9 +148,7 @@ def test_killed_driver(tmp_path, whole):
         assert len(before) < COUNT
         # Ray's processes notice that the driver is gone, and go too.
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "Ray")
-    again = start(path, "--workers=2")
-    with stopped_at_the_end(again):
-        finish(again)
+    complete(path, "--workers=2")
     assert before.items() <= done(path).items()
     assert results(path) == whole
 
@@ -180,10 +183,34 @@ def test_ctrl_c(tmp_path, whole):
     assert "KeyboardInterrupt" in output
     with StudyFile.read(path) as study:
         assert not study.records(status="running")
-    again = start(path, "--workers=2")
-    with stopped_at_the_end(again):
-        finish(again)
+    complete(path, "--workers=2")
     assert results(path) == whole
+
+
+@needs_ray
+@pytest.mark.slow
+def test_sigterm_ends_the_script_as_ctrl_c_does(tmp_path):
+    path = tmp_path / "study.sqlite"
+    flags = f"--study={path} --spaces=regnetx --n=50 --ranges=small_images --stages=2"
+    flags += " --flops=2e5,4e5 --stem=small --stem_width=8 --epochs=1"
+    script = subprocess.Popen(
+        [sys.executable, "scripts/design_space.py", "train", *flags.split()],
+        env=environment(),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    with stopped_at_the_end(script):
+        until(lambda: done(path), "a network")
+        script.terminate()
+        output, _ = script.communicate(timeout=PATIENCE)
+    assert script.returncode == 143, output[-3000:]
+    last = output.splitlines()[-1]
+    assert last == "Stopped by SIGTERM. The same command goes on."
+    with StudyFile.read(path) as study:
+        assert not study.records(status="running")
 
 
 @needs_ray
@@ -223,9 +250,7 @@ def test_two_nodes_with_a_token_share_a_study(tmp_path, whole):
             assert "There is no Ray cluster at this address that lets us in" in output
 
             path = tmp_path / "study.sqlite"
-            process = start(path, f"--address={address}", **token)
-            with stopped_at_the_end(process):
-                finish(process)
+            complete(path, f"--address={address}", **token)
     assert results(path) == whole
     # Each node has room for one worker.
     assert {r.worker.partition(":")[0] for r in done(path).values()} == {"0", "1"}

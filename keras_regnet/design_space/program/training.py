@@ -105,13 +105,20 @@ def _tell_failures(study: Study) -> None:
 
 @contextlib.contextmanager
 def _terminated() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does."""
+    """SIGTERM ends the work as Ctrl-C does, but by a TerminatedError."""
+    terminated = False
 
     def end(*_: object) -> None:
-        raise TerminatedError
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt  # Ray's calls let no other exception out
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except KeyboardInterrupt:
+        if terminated:
+            raise TerminatedError from None
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
