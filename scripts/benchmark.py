@@ -88,10 +88,6 @@ def main(argv: list[str]) -> None:
     """Runs the cases and prints a table for each comparison."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)  # tells of every part of a SavedModel
-    if FLAGS.peers != "none":
-        # Before TensorFlow: a CUDA build of torch crashes when it is loaded after it.
-        with contextlib.suppress(ImportError, RuntimeError):
-            import timm  # noqa: F401
     from keras_regnet.benchmarks import drawing, machine, peers, pictures, suite
     from keras_regnet.files import write_text
 

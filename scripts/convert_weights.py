@@ -73,9 +73,6 @@ flags.mark_flags_as_required(["input", "output"])
 
 
 def _convert() -> None:
-    # Before TensorFlow: a CUDA build of torch crashes when it is loaded after it.
-    with contextlib.suppress(ImportError, RuntimeError):
-        import timm  # noqa: F401
     from keras_regnet import RegNet, weights
     from keras_regnet.benchmarks import peers
     from keras_regnet.files import replacing

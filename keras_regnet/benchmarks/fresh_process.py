@@ -18,6 +18,7 @@ _ROOT = Path(__file__).parents[2]
 
 # `lean` puts an empty package in the place of keras_regnet, whose __init__ imports
 # TensorFlow: the files of this folder that do without can then be imported alone.
+# Triton, which CUDA builds of torch load, ends the process where TensorFlow was first.
 _PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -27,6 +28,11 @@ if lean == "lean":
     package = types.ModuleType("keras_regnet")
     package.__path__ = [sys.argv[1] + "/keras_regnet"]
     sys.modules["keras_regnet"] = package
+else:
+    try:
+        import triton
+    except ImportError:
+        pass
 import importlib, json
 module, name = function.split(":")
 result = getattr(importlib.import_module(module), name)(**json.loads(sys.argv[4]))

@@ -24,9 +24,9 @@ def to_timm_state_dict(model: keras.Model, framework: str = "torch") -> dict[str
     Args:
         model: With X or Y blocks and symmetric padding.
         framework: `"torch"` for tensors, or `"numpy"` for arrays, which
-            `safetensors.numpy.save_file` writes and which need no torch. A CUDA build
-            of torch must have been imported before TensorFlow: afterwards it crashes
-            (seen with torch 2.13 and TensorFlow 2.21).
+            `safetensors.numpy.save_file` writes and which need no torch. The
+            triton of a CUDA build of torch must have been imported before TensorFlow:
+            afterwards it crashes (seen with torch 2.13 and TensorFlow 2.21).
 
     Returns:
         Values by timm's names; also its counters `num_batches_tracked`, as 0.

@@ -1,9 +1,9 @@
 """The tensors in files that torch saved; run as a program too, `torch_files.py IN OUT`.
 
-A CUDA build of torch that is imported after TensorFlow crashes the process (seen with
-torch 2.13 and TensorFlow 2.21). So where TensorFlow is there and torch is not, another
-process reads the file and hands the tensors over as arrays. It runs this file alone,
-which is why nothing of the package is imported here.
+A CUDA build of torch loads triton, which crashes the process where TensorFlow was first
+(seen with torch 2.13 and TensorFlow 2.21). So where TensorFlow is there and torch is
+not, another process reads the file and hands the tensors over as arrays. It runs this
+file alone, which is why nothing of the package is imported here.
 """
 
 import importlib.util
