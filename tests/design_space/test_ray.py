@@ -3,9 +3,11 @@
 import importlib.util
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -233,14 +235,13 @@ def test_two_nodes_with_a_token_share_a_study(tmp_path, whole):
             start_new_session=True,
         )
 
-    head = node(
-        "--head",
-        f"--port={port}",
-        "--include-dashboard=false",
-        f"--temp-dir={tmp_path}/r",
-    )
+    # Sockets are made in this folder, and their paths are short.
+    folder = tempfile.mkdtemp()
+    options = [f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}"]
+    head = node("--head", *options)
     with stopped_at_the_end(head):
         time.sleep(20)
+        assert head.poll() is None
         other = node(f"--address={address}")
         with stopped_at_the_end(other):
             stranger = start(tmp_path / "none.sqlite", f"--address={address}")
@@ -251,6 +252,7 @@ def test_two_nodes_with_a_token_share_a_study(tmp_path, whole):
 
             path = tmp_path / "study.sqlite"
             complete(path, f"--address={address}", **token)
+    shutil.rmtree(folder, ignore_errors=True)
     assert results(path) == whole
     # Each node has room for one worker.
     assert {r.worker.partition(":")[0] for r in done(path).values()} == {"0", "1"}
