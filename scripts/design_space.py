@@ -9,13 +9,14 @@ For example:
   # Train 64 networks of each of two spaces; the same command goes on after any end.
   scripts/design_space.py train --study=runs/study.sqlite \
       --spaces=anynetx_a,regnetx --n=64 --ranges=small_images --stages=3 \
-      --strides=1,2,2 --stem=small --stem_width=16 --flops=2e6,3e6 \
-      --dataset=fashion_mnist --train_images=12800 --epochs=5
+      --strides=2 --stem=small --stem_width=16 --flops=1e6,1.25e6 \
+      --dataset=fashion_mnist --train_images=8192 --validation_fraction=0.1 \
+      --epochs=6 --batch_size=64 --learning_rate=0.025
 
   # Do the spaces differ? Figures and a report; and a network to train for longer.
   scripts/design_space.py compare --study=runs/study.sqlite
   scripts/design_space.py report --study=runs/study.sqlite --output_dir=runs/report
-  scripts/design_space.py best --study=runs/study.sqlite --max_flops=3e6
+  scripts/design_space.py best --study=runs/study.sqlite --max_flops=1.2e6
 """
 
 import os

@@ -40,11 +40,16 @@ class Comparison:
         """Whether the distance is at least the smallest detectable one."""
         return self.p_value <= self.significance
 
+    @property
+    def probability(self) -> str:
+        """The p value as one reads it: two digits, and none of what is tiny."""
+        return "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.2g}"
+
     def __str__(self) -> str:
         verdict = "differ" if self.significant else "cannot be told apart"
         return (
-            f"D = {self.distance:.3f} at an error of {self.at:.4g}, p = "
-            f"{self.p_value:.2g}: the populations {verdict} (with {self.sizes[0]} and "
+            f"D = {self.distance:.3f} at an error of {self.at:.4g}, "
+            f"{self.probability}: the populations {verdict} (with {self.sizes[0]} and "
             f"{self.sizes[1]} networks a distance from {self.detectable:.3f} on is "
             f"significant at {self.significance:g})"
         )

@@ -73,6 +73,9 @@ def test_comparison_by_hand():
     assert found.sizes == (4, 4) and found.detectable == 1
     same = compare(better, better)
     assert (same.distance, same.better, same.p_value) == (0, None, 1)
+    assert same.probability == "p = 1" and found.probability == "p = 0.23"
+    far = compare(ErrorDistribution(range(50)), ErrorDistribution(range(50, 100)))
+    assert far.probability == "p < 0.0001"
 
 
 def test_a_difference_is_found_and_chance_is_not():

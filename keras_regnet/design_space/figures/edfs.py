@@ -107,7 +107,7 @@ def draw_matched_edfs(
                     limits,
                 )
             verdict = "differ" if comparison.significant else "not told apart"
-            title = f"D = {comparison.distance:.2f}, p = {comparison.p_value:.2g}: "
+            title = f"D = {comparison.distance:.2f}, {comparison.probability}: "
             title += verdict
             head = "space | networks | mean error"
             legend(axes, head, loc="upper center", bbox_to_anchor=(0.5, -0.2))
