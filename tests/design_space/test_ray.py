@@ -34,11 +34,10 @@ def environment(**more):
     return kept | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2", **more}
 
 
-def start(path, *arguments, **variables):
-    """Starts the program, as the first of a process group of its own."""
-    command = [sys.executable, "-u", "-m", "tests.design_space.tiny_study", str(path)]
+def launch(*arguments, **variables):
+    """Starts Python, as the first of a process group of its own."""
     return subprocess.Popen(
-        [*command, f"--networks={COUNT}", *arguments],
+        [sys.executable, *map(str, arguments)],
         env=environment(**variables),
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -46,6 +45,12 @@ def start(path, *arguments, **variables):
         text=True,
         start_new_session=True,
     )
+
+
+def start(path, *arguments, **variables):
+    """Starts the program."""
+    command = ["-u", "-m", "tests.design_space.tiny_study", path]
+    return launch(*command, f"--networks={COUNT}", *arguments, **variables)
 
 
 def finish(process):
@@ -195,15 +200,7 @@ def test_sigterm_ends_the_script_as_ctrl_c_does(tmp_path):
     path = tmp_path / "study.sqlite"
     flags = f"--study={path} --spaces=regnetx --n=50 --ranges=small_images --stages=2"
     flags += " --flops=2e5,4e5 --stem=small --stem_width=8 --epochs=1"
-    script = subprocess.Popen(
-        [sys.executable, "scripts/design_space.py", "train", *flags.split()],
-        env=environment(),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    script = launch("scripts/design_space.py", "train", *flags.split())
     with stopped_at_the_end(script):
         until(lambda: done(path), "a network")
         script.terminate()
