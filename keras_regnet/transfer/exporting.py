@@ -93,7 +93,7 @@ def export_trained(
         measure_speed=measure_speed,
         publication=publication,
     )
-    yield exports.exports_table(rows, keras_times)
+    yield from exports.exports_table(rows, keras_times).splitlines()
 
 
 def _calibrated(formats: Sequence[str]) -> bool:
