@@ -98,7 +98,8 @@ class RayPool:
         self._most = workers
         self._own = not self._ray.is_initialized()
         if self._own:
-            _start(self._ray, address, images, (workers or 1) * cpus)
+            with _sigterm_kept():
+                _start(self._ray, address, images, (workers or 1) * cpus)
         self._actor = self._ray.remote(
             num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0
         )(RayWorker)
@@ -238,17 +239,15 @@ def _start(ray: Any, address: str | None, images: Images, cpus: float) -> None:
     options = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         size = images.train.nbytes + images.judged.nbytes
-        with _sigterm_kept():
-            ray.init(
-                num_cpus=max(provenance.cores() or 1, math.ceil(cpus)),
-                include_dashboard=False,
-                object_store_memory=_STORE + 2 * size,
-                **options,
-            )
+        ray.init(
+            num_cpus=max(provenance.cores() or 1, math.ceil(cpus)),
+            include_dashboard=False,
+            object_store_memory=_STORE + 2 * size,
+            **options,
+        )
         return
     try:
-        with _sigterm_kept():
-            ray.init(address=address, **options)
+        ray.init(address=address, **options)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise ConnectionError(
             "There is no Ray cluster at this address that lets us in. Start one by "

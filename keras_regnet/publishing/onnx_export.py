@@ -1,7 +1,6 @@
 """A network as an ONNX file, compared with its Keras model in onnxruntime."""
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_regnet.files import replacing
+from keras_regnet.logs import errors_only
 from keras_regnet.optional import require
 from keras_regnet.publishing import onnx_graph
 from keras_regnet.publishing.agreement import check
@@ -180,8 +180,6 @@ def _convert(
     import tensorflow as tf
 
     tf2onnx = require("tf2onnx", "export")
-    for name in ("tf2onnx", "tensorflow"):  # both are talkative at every conversion
-        logging.getLogger(name).setLevel(logging.ERROR)
     set_form(network, "inference")
 
     @tf.function
@@ -195,11 +193,12 @@ def _convert(
         if len(output.shape) == 4
     ]
     nchw = layout == "NCHW"
-    proto, _ = tf2onnx.convert.from_function(
-        images_to_outputs,
-        [tf.TensorSpec(network.inputs[0].shape, tf.float32, "images")],
-        opset=opset,
-        inputs_as_nchw=["images"] if nchw else None,
-        outputs_as_nchw=maps if nchw else None,
-    )
+    with errors_only("tf2onnx", "tensorflow"):  # both tell of every conversion
+        proto, _ = tf2onnx.convert.from_function(
+            images_to_outputs,
+            [tf.TensorSpec(network.inputs[0].shape, tf.float32, "images")],
+            opset=opset,
+            inputs_as_nchw=["images"] if nchw else None,
+            outputs_as_nchw=maps if nchw else None,
+        )
     return proto

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_regnet.logs import errors_only
 from keras_regnet.models import RegNet
 from keras_regnet.training import probe
 from keras_regnet.training.consensus import Consensus
@@ -112,14 +113,11 @@ def _settings() -> Iterator[None]:
     # Convolutions in TF32 have 3 decimal digits, by another algorithm for each batch.
     tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    # It warns where several functions are compiled, as they are here on purpose.
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
     try:
-        yield
+        # It warns where several functions are compiled, as they are here on purpose.
+        with errors_only("tensorflow"):
+            yield
     finally:
-        logger.setLevel(level)
         tf.config.experimental.enable_tensor_float_32_execution(tf32)
 
 

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -233,10 +232,10 @@ def test_two_nodes_with_a_token_share_a_study(tmp_path, whole):
         )
 
     # Sockets are made in this folder, and their paths are short.
-    folder = tempfile.mkdtemp()
-    options = [f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}"]
-    head = node("--head", *options)
-    with stopped_at_the_end(head):
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    options = [f"--port={port}", "--include-dashboard=false"]
+    head = node("--head", *options, f"--temp-dir={folder.name}")
+    with folder, stopped_at_the_end(head):
         time.sleep(20)
         assert head.poll() is None
         other = node(f"--address={address}")
@@ -249,7 +248,6 @@ def test_two_nodes_with_a_token_share_a_study(tmp_path, whole):
 
             path = tmp_path / "study.sqlite"
             complete(path, f"--address={address}", **token)
-    shutil.rmtree(folder, ignore_errors=True)
     assert results(path) == whole
     # Each node has room for one worker.
     assert {r.worker.partition(":")[0] for r in done(path).values()} == {"0", "1"}

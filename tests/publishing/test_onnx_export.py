@@ -2,6 +2,7 @@
 
 import collections
 import json
+import logging
 
 import keras
 import numpy as np
@@ -209,6 +210,13 @@ def test_a_line_is_printed(tmp_path, capsys):
     line = capsys.readouterr().out
     assert "net.onnx" in line
     assert "largest relative difference" in line
+
+
+def test_logs_keep_their_levels(tmp_path, monkeypatch):
+    logger = logging.getLogger("tensorflow")
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    export_onnx(networks.two_stages("x"), tmp_path / "net.onnx")
+    assert logger.level == logging.INFO
 
 
 def test_a_file_that_differs_is_refused_and_nothing_is_left(tmp_path, monkeypatch):

@@ -7,17 +7,18 @@ from keras_regnet.training import command_line
 
 
 @pytest.fixture
-def told():
+def told(monkeypatch):
     """What TensorFlow says in its log."""
     messages = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())
     logger = logging.getLogger("tensorflow")
-    filters = list(logger.filters)
-    logger.addHandler(handler)
+    monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(logger, "handlers", [handler])
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     yield messages
-    logger.removeHandler(handler)
-    logger.filters[:] = filters
+    logger.setLevel(level)
 
 
 def many_traces():
