@@ -28,13 +28,34 @@ def normalization_layer(
     return keras.layers.Rescaling(scale, offset, dtype="float32", name=name)
 
 
-def normalize(images: Any, specification: PreprocessingSpec) -> Any:
-    """Scales and normalises pixels of 0 to 255; float32 `(..., channels)`."""
+def normalize(
+    images: Any, specification: PreprocessingSpec, by_rows: bool = False
+) -> Any:
+    """Scales and normalises pixels of 0 to 255.
+
+    Args:
+        images: `(..., channels)`
+        specification: Has the mean and the standard deviation of each channel.
+        by_rows: Whether to compute along whole rows where the size is known: the same
+            numbers in less than half the time where TensorFlow runs without XLA, by two
+            reshapes that other formats would keep.
+
+    Returns:
+        The same shape in float32.
+    """
+    images = ops.cast(images, "float32")
+    size = tuple(images.shape[-3:])
+    by_rows = by_rows and len(images.shape) == 4 and None not in size
+    width = size[-2] if by_rows else 1
     scale, offset = (
-        ops.convert_to_tensor(values, "float32")
+        ops.convert_to_tensor(values * width, "float32")
         for values in _scale_and_offset(specification.mean, specification.std)
     )
-    images = ops.cast(images, "float32") * scale + offset
+    if by_rows:
+        images = ops.reshape(images, (-1, width * size[-1]))
+    images = images * scale + offset
+    if by_rows:
+        images = ops.reshape(images, (-1, *size))
     return ops.flip(images, -1) if specification.channel_order == "bgr" else images
 
 
@@ -62,6 +83,9 @@ class PixelNormalization(keras.layers.Layer):
         name: Of the layer.
         **kwargs: `dtype` and the like.
 
+    Attributes:
+        by_rows: See `normalize`. It is not part of the configuration and is not saved.
+
     Input and output shape:
         `(..., channels)`
 
@@ -80,6 +104,7 @@ class PixelNormalization(keras.layers.Layer):
         super().__init__(name=name, autocast=False, **kwargs)
         self.specification = as_specification(specification)
         self.applied = bool(applied)
+        self.by_rows = False
 
     def build(self, input_shape: tuple) -> None:
         """Checks the number of channels."""
@@ -92,7 +117,9 @@ class PixelNormalization(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Normalises, or gives back the input."""
-        return normalize(inputs, self.specification) if self.applied else inputs
+        if not self.applied:
+            return inputs
+        return normalize(inputs, self.specification, self.by_rows)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """The input's."""

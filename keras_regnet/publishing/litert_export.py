@@ -212,7 +212,7 @@ def _convert(
     """The file's content, of TensorFlow's converter."""
     import tensorflow as tf
 
-    set_form(network, "inference")
+    set_form(network, "export")
     # With constants: the converter would keep variables, and not quantise them.
     infer = inference_function(network)
 

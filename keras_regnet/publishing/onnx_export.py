@@ -180,7 +180,7 @@ def _convert(
     import tensorflow as tf
 
     tf2onnx = require("tf2onnx", "export")
-    set_form(network, "inference")
+    set_form(network, "export")
 
     @tf.function
     def images_to_outputs(images: Any) -> dict[str, Any]:

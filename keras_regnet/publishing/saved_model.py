@@ -18,7 +18,8 @@ import keras
 import tensorflow as tf
 
 from keras_regnet.data import ImageReader
-from keras_regnet.preprocessing.normalization import normalize
+from keras_regnet.layers.composite import all_layers
+from keras_regnet.preprocessing.normalization import PixelNormalization, normalize
 from keras_regnet.publishing.copying import set_form
 
 PORTABLE, NATIVE = "portable", "native"
@@ -129,12 +130,19 @@ def _bodies(
     """
     body = keras.Model(model.input, _features(model))
     set_form(body, form)
+    for layer in all_layers(body):
+        if isinstance(layer, PixelNormalization):
+            layer.by_rows = True
     weights = [
         [variable.numpy() for variable in variables]
         for variables in (body.trainable_variables, body.non_trainable_variables)
     ]
 
     def infer(images: tf.Tensor) -> tf.Tensor:
+        if None not in take.shape[1:]:
+            # TensorFlow's optimizer can compare a batch size that a reshape made, not
+            # an argument's, and adds a shortcut within a convolution where it can.
+            images = tf.reshape(images, (-1, *take.shape[1:]))
         if not constant:
             return body(images, training=False)
         # Made in the graph: a tensor from outside would be an input of it.
@@ -182,7 +190,7 @@ def _make_reusable(
 def _from_unit_range(reader: ImageReader) -> Callable[[tf.Tensor], tf.Tensor]:
     """From pixels of 0 to 1, the Hub's convention, to what the network takes."""
     if reader.normalized:
-        return lambda images: normalize(images * 255.0, reader.specification)
+        return lambda images: normalize(images * 255.0, reader.specification, True)
     return lambda images: images * 255.0
 
 

@@ -57,12 +57,12 @@ def test_a_step_of_fit_has_one_kernel_per_layer(kind):
     found = counts(training_graph(model))
     kernels = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
     squeezes = [v for v in model.trainable_variables if "/fc" in v.path]
-    convolutions = len(kernels) + len(squeezes) // 2
     assert len(squeezes) == (16 if kind == "y" else 0)
-    assert found["Conv2D"] == convolutions
-    assert found["Conv2DBackpropFilter"] == convolutions
+    assert found["Conv2D"] == found["Conv2DBackpropFilter"] == len(kernels)
     # One of them, for the images, is pruned when the graph runs.
-    assert found["Conv2DBackpropInput"] == convolutions
+    assert found["Conv2DBackpropInput"] == len(kernels)
+    # Squeeze-and-excitation and the classifier, forward and twice backward.
+    assert found["MatMul"] == 3 * (len(squeezes) // 2 + 1)
     assert found["FusedBatchNormV3"] == len(kernels)
     assert found["FusedBatchNormGradV3"] == len(kernels)
     assert found["Transpose"] == 0

@@ -1,5 +1,7 @@
 """The specification in models: kept through all that happens to a model."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -55,6 +57,22 @@ def test_it_is_kept(way, applied, tmp_path):
     assert found.specification == SPEC
     assert found.normalize is not applied
     assert preprocessing_for(model, normalize=True).normalize
+
+
+@pytest.mark.parametrize("shape", [(32, 20, 3), (None, None, 3), (None, 20, 3)])
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_by_rows_it_gives_the_same_numbers(shape, order):
+    specification = dataclasses.replace(SPEC, channel_order=order)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 20, 3))
+    outputs = []
+    for by_rows in (False, True):
+        layer = PixelNormalization(specification)
+        layer.by_rows = by_rows
+        inputs = keras.Input(shape)
+        model = keras.Model(inputs, layer(inputs))
+        assert model.output_shape == (None, *shape)
+        outputs.append(model.predict(images, verbose=0))
+    np.testing.assert_array_equal(*outputs)
 
 
 def test_it_is_applied_or_passes_the_images():

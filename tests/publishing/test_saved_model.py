@@ -1,5 +1,6 @@
 """A published SavedModel: called, trained and served as the Keras model."""
 
+import collections
 import json
 import os
 import subprocess
@@ -69,6 +70,30 @@ def test_the_forms_have_their_kernels(published, name):
     # 40 channels in groups of 8 are one native convolution and two portable ones.
     assert convolutions(loaded.serve) > convolutions(loaded.native_serve)
     assert convolutions(loaded.train) > convolutions(loaded.native_train)
+
+
+@pytest.mark.parametrize("preprocessing", [True, False])
+def test_the_fast_graph_adds_within_its_convolutions(preprocessing, tmp_path):
+    model = network("y", include_preprocessing=preprocessing)
+    path = publish(model, tmp_path, measure_speed=False)
+    v1, images = tf.compat.v1, pixels(model)
+    with v1.Session(graph=tf.Graph()) as session:
+        meta = v1.saved_model.load(session, ["serve"], str(path))
+        signature = meta.signature_def["fast_serve"]
+        ran = v1.RunMetadata()
+        session.run(
+            signature.outputs["logits"].name,
+            {signature.inputs["images"].name: images},
+            v1.RunOptions(output_partition_graphs=True),
+            ran,
+        )
+    found = collections.Counter(
+        node.op for graph in ran.partition_graphs for node in graph.node
+    )
+    if not any(op.startswith("_Mkl") for op in found):
+        pytest.skip("this TensorFlow has no oneDNN")
+    assert found["Relu"] == found["BiasAdd"] == found["Conv2D"] == 0, found
+    assert found["AddV2"] == preprocessing, found
 
 
 @pytest.mark.parametrize("form", ["", "native_"])
