@@ -24,9 +24,9 @@ class SqueezeExcite(CompositeLayer):
         **kwargs: `name`, `dtype` and the like.
 
     Attributes:
-        form: `"auto"`, where both convolutions are computed as products of matrices; or
-            `"export"`, where each is one convolution, as other formats name it. It is
-            not part of the configuration and is not saved.
+        form: With `"export"` each convolution is one, as other formats name it; with
+            `"auto"`, and the other forms of `GroupedConv2D`, it is a product of
+            matrices. It is not part of the configuration and is not saved.
 
     Input and output shape:
         `(batch, height, width, channels)`
