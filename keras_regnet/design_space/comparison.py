@@ -41,9 +41,14 @@ class Comparison:
         return self.p_value <= self.significance
 
     @property
-    def probability(self) -> str:
+    def p_text(self) -> str:
         """The p value as one reads it: two digits, and none of what is tiny."""
-        return "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.2g}"
+        return "< 0.0001" if self.p_value < 1e-4 else f"{self.p_value:.2g}"
+
+    @property
+    def probability(self) -> str:
+        """The p value in a sentence: `"p = 0.23"`, `"p < 0.0001"`."""
+        return f"p {self.p_text}" if self.p_value < 1e-4 else f"p = {self.p_text}"
 
     def __str__(self) -> str:
         verdict = "differ" if self.significant else "cannot be told apart"

@@ -24,7 +24,6 @@ from keras_regnet.layers.grouped_conv_portable import (
 )
 
 _PADDINGS = ("symmetric", "same", "valid")
-_INFERENCE = ("inference", "export")
 
 
 def _plain_form_is_slow() -> bool:
@@ -60,8 +59,7 @@ def grouped_convolution(
         padding: `"same"` or `"valid"`.
         dilation_rate: Dilation along height and width.
         form: `"auto"`; or for what will run elsewhere `"native"`, `"portable"`, or
-            `"inference"`: the native one without what only training needs; `"export"`
-            is the same here.
+            `"inference"`: the native one without what only training needs.
 
     Returns:
         Tensor of shape `(batch, new_height, new_width, filters)`.
@@ -73,13 +71,13 @@ def grouped_convolution(
     grouped = inputs.shape[-1] != kernel.shape[2]
     if grouped and form == "portable":
         return portable_grouped_convolution(*arguments)
-    if grouped and form in ("native", *_INFERENCE) and on_tensorflow:
+    if grouped and form in ("native", "inference") and on_tensorflow:
         return tensorflow.native_grouped_convolution(*arguments)
     if not grouped:
         pointwise = tuple(kernel.shape[:2]) == (1, 1)
         if pointwise and on_tensorflow and tensorflow.inside_xla_on_cpu():
             return pointwise_convolution(inputs, kernel, strides)
-        strided = pointwise and tuple(strides) != (1, 1) and form not in _INFERENCE
+        strided = pointwise and tuple(strides) != (1, 1) and form != "inference"
         if strided and on_tensorflow and inputs.shape[-1] < tensorflow.LEAST_STRIDED:
             inputs, strides = inputs[:, :: strides[0], :: strides[1]], (1, 1)
     elif on_tensorflow:
@@ -114,9 +112,8 @@ class GroupedConv2D(keras.layers.Conv2D):
     Attributes:
         form: Which kernel is traced: `"auto"` for the one that suits the place of the
             tracing; or, where the graph will run elsewhere, `"native"`, `"portable"`,
-            or `"inference"`: the native one without what only training needs, or
-            `"export"`, which is the same here. It is not part of the configuration and
-            is not saved.
+            or `"inference"`: the native one without what only training needs. It is
+            not part of the configuration and is not saved.
 
     Input shape:
         `(batch, height, width, channels)`

@@ -24,9 +24,9 @@ class SqueezeExcite(CompositeLayer):
         **kwargs: `name`, `dtype` and the like.
 
     Attributes:
-        form: With `"export"` each convolution is one, as other formats name it; with
-            `"auto"`, and the other forms of `GroupedConv2D`, it is a product of
-            matrices. It is not part of the configuration and is not saved.
+        as_convolutions: Whether both convolutions are computed as such, for formats
+            that name them so, and not as products of matrices. It is not part of the
+            configuration and is not saved.
 
     Input and output shape:
         `(batch, height, width, channels)`
@@ -39,7 +39,7 @@ class SqueezeExcite(CompositeLayer):
                 f"`width` must be a positive integer. Received: width={width!r}"
             )
         self.width = width
-        self.form = "auto"
+        self.as_convolutions = False
 
     def build(self, input_shape: tuple) -> None:
         """Creates the weights for an input's shape."""
@@ -67,10 +67,10 @@ class SqueezeExcite(CompositeLayer):
 
     def call(self, inputs: Any) -> Any:
         """Computes the gated input."""
-        if self.form == "export":
+        if self.as_convolutions:
             means = ops.mean(inputs, axis=(1, 2), keepdims=True)
             return inputs * self.fc2(self.fc1(means))
-        # Of a map of one pixel oneDNN's convolution takes three times as long.
+        # oneDNN's convolution of a map of one pixel is mostly preparation.
         gates = ops.mean(inputs, axis=(1, 2))
         for layer in (self.fc1, self.fc2):
             products = ops.matmul(gates, layer.kernel[0, 0])

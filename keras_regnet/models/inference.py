@@ -12,8 +12,8 @@ def inference_function(model: keras.Model, **options: Any) -> Callable[[Any], An
     The weights become constants of the graph, so that TensorFlow brings them into the
     layout of its kernels once and not at every call. That counts for small batches: a
     single image takes RegNetY-400MF 0.8 times as long as in a `tf.function` around
-    the model, a batch of 32 takes 0.9 times (2 cores, 224 x 224). Training the model
-    further does not change the function.
+    the model, a batch of 32 takes 0.9 times (2 cores, 224 x 224; `scripts/benchmark.py
+    infer`). Training the model further does not change the function.
 
     Args:
         model: A built Keras model.

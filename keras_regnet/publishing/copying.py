@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_regnet.layers import GroupedConv2D, SqueezeExcite
+from keras_regnet.layers import GroupedConv2D
 from keras_regnet.layers.composite import all_layers
 
 
@@ -114,13 +114,12 @@ def float32(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_form(model: keras.Model, form: str) -> None:
-    """Chooses the kernels of a model's convolutions for the next tracing.
+    """Chooses the kernel of a model's grouped convolutions for the next tracing.
 
     Args:
         model: One with this package's layers, also in models inside it.
-        form: See `GroupedConv2D.form`; for other formats than TensorFlow's `"export"`,
-            which leaves squeeze-and-excitation its convolutions, too.
+        form: See `GroupedConv2D.form`.
     """
     for layer in all_layers(model):
-        if isinstance(layer, (GroupedConv2D, SqueezeExcite)):
+        if isinstance(layer, GroupedConv2D):
             layer.form = form

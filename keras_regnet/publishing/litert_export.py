@@ -21,9 +21,8 @@ from keras_regnet.publishing.calibration import (
     give_silent_units_a_range,
     image_batches,
 )
-from keras_regnet.publishing.copying import set_form
 from keras_regnet.publishing.exported import ExportedFile
-from keras_regnet.publishing.preparation import check_target, prepare
+from keras_regnet.publishing.preparation import check_target, prepare, set_export_form
 from keras_regnet.publishing.trial import try_out
 
 PRECISIONS = ("float32", "float16", "int8")
@@ -212,7 +211,7 @@ def _convert(
     """The file's content, of TensorFlow's converter."""
     import tensorflow as tf
 
-    set_form(network, "export")
+    set_export_form(network)
     # With constants: the converter would keep variables, and not quantise them.
     infer = inference_function(network)
 

@@ -14,10 +14,9 @@ from keras_regnet.logs import errors_only
 from keras_regnet.optional import require
 from keras_regnet.publishing import onnx_graph
 from keras_regnet.publishing.agreement import check
-from keras_regnet.publishing.copying import set_form
 from keras_regnet.publishing.exported import ExportedFile
 from keras_regnet.publishing.group_blocks import block_groups
-from keras_regnet.publishing.preparation import check_target, prepare
+from keras_regnet.publishing.preparation import check_target, prepare, set_export_form
 from keras_regnet.publishing.trial import try_out
 
 LAYOUTS = ("NHWC", "NCHW")
@@ -180,7 +179,7 @@ def _convert(
     import tensorflow as tf
 
     tf2onnx = require("tf2onnx", "export")
-    set_form(network, "export")
+    set_export_form(network)
 
     @tf.function
     def images_to_outputs(images: Any) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import keras
 
-from keras_regnet.publishing.copying import functional, in_float32
+from keras_regnet.layers import SqueezeExcite
+from keras_regnet.layers.composite import all_layers
+from keras_regnet.publishing.copying import functional, in_float32, set_form
 from keras_regnet.publishing.endings import image_model, output_names, with_ending
 from keras_regnet.publishing.fusion import fuse
 
@@ -42,6 +44,14 @@ def prepare(model: keras.Model, activation: str | None) -> Prepared:
     reference = with_ending(in_float32(model), activation)
     network = with_ending(fuse(model, dtype="float32"), activation)
     return Prepared(size, reference, output_names(reference), network)
+
+
+def set_export_form(network: keras.Model) -> None:
+    """Lets a network be traced with one operation for each of its convolutions."""
+    set_form(network, "inference")
+    for layer in all_layers(network):
+        if isinstance(layer, SqueezeExcite):
+            layer.as_convolutions = True
 
 
 def check_target(path: Path, suffix: str, exporter: str) -> None:

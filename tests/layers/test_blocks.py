@@ -105,10 +105,10 @@ def test_initialisation_is_the_official_one():
     assert (block.conv3.bn.gamma.numpy() == 1).all()
 
 
-@pytest.mark.parametrize("form", ["auto", "export"])
-def test_squeeze_excite_equals_its_definition(form):
+@pytest.mark.parametrize("as_convolutions", [False, True])
+def test_squeeze_excite_equals_its_definition(as_convolutions):
     layer = SqueezeExcite(3)
-    layer.form = form
+    layer.as_convolutions = as_convolutions
     layer.build(IMAGES.shape)
     k1, b1, k2, b2 = (v.numpy().squeeze() for v in layer.variables)
     hidden = np.maximum(IMAGES.mean((1, 2)) @ k1 + b1, 0)

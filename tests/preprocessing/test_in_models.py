@@ -72,6 +72,9 @@ def test_by_rows_it_gives_the_same_numbers(shape, order):
         model = keras.Model(inputs, layer(inputs))
         assert model.output_shape == (None, *shape)
         outputs.append(model.predict(images, verbose=0))
+    expected = (images / 255 - SPEC.mean) / SPEC.std
+    expected = expected[..., ::-1] if order == "bgr" else expected
+    np.testing.assert_allclose(outputs[1], expected, atol=1e-5)
     np.testing.assert_array_equal(*outputs)
 
 

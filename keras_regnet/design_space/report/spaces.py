@@ -113,16 +113,12 @@ def _table(
                 name,
                 f"{found.sizes[0]}, {found.sizes[1]}",
                 f"{found.distance:.3f}",
-                _p(found.p_value),
+                found.p_text,
                 detectable,
                 verdict(pair, found),
             ]
         )
     return table(caption, head, rows, numbers=range(1, 5))
-
-
-def _p(value: float) -> str:
-    return "<0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
 def _median(results: PopulationResults) -> float:
