@@ -18,10 +18,15 @@
   imported by who uses them.
 
 Importing this package registers its layers and its optimizers, so that
-`keras.saving.load_model` works.
+`keras.saving.load_model` works. Imported before TensorFlow and Keras it also sets what
+makes TensorFlow fast on CPUs: see `keras_regnet.environment`.
 """
 
-from keras_regnet import (
+from keras_regnet import environment
+
+environment.set_tensorflow_switches()
+
+from keras_regnet import (  # noqa: E402
     applications,
     architecture,
     layers,
@@ -29,24 +34,24 @@ from keras_regnet import (
     preprocessing,
     weights,
 )
-from keras_regnet.architecture import (
+from keras_regnet.architecture import (  # noqa: E402
     AnyNetParameters,
     RegNetParameters,
     Stage,
     complexity,
     variant,
 )
-from keras_regnet.models import (
+from keras_regnet.models import (  # noqa: E402
     AnyNet,
     RegNet,
     RegNetX,
     RegNetY,
     inference_function,
 )
-from keras_regnet.publishing.reading import list_published, load_published
-from keras_regnet.version import __version__
-from keras_regnet.weights import list_weights
-from keras_regnet.weights.preprocessing import preprocessing_for
+from keras_regnet.publishing.reading import list_published, load_published  # noqa: E402
+from keras_regnet.version import __version__  # noqa: E402
+from keras_regnet.weights import list_weights  # noqa: E402
+from keras_regnet.weights.preprocessing import preprocessing_for  # noqa: E402
 
 __all__ = [
     "AnyNet",

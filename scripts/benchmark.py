@@ -14,7 +14,9 @@
 The peers are timm in torch (eager and torch.compile), torchvision and onnxruntime;
 those that are not installed are named and left out. Run it on an otherwise idle
 machine. Ratios are taken round by round: median (least to greatest); below 1 is faster,
-or smaller, than the peer.
+or smaller, than the peer. Every table, picture and JSON file names the processor,
+whether TensorFlow ran with oneDNN, and the versions. TF_ENABLE_ONEDNN_OPTS=0 measures
+without.
 """
 
 import contextlib
@@ -125,7 +127,7 @@ def main(argv: list[str]) -> None:
     for name in names:
         for result in suite.CASES[name](options):
             results.append(result)
-            print(f"\n{result}", flush=True)
+            print(f"\n{result}\n  {machine.caption(found)}", flush=True)
             if FLAGS.json:  # after each: a run takes an hour, and may be stopped
                 report = {
                     "command": ["scripts/benchmark.py", *sys.argv[1:]],
@@ -134,7 +136,7 @@ def main(argv: list[str]) -> None:
                 }
                 write_text(Path(FLAGS.json), json.dumps(report, indent=2) + "\n")
     if FLAGS.picture:
-        for path in pictures.draw(results, FLAGS.picture):
+        for path in pictures.draw(results, FLAGS.picture, machine.caption(found)):
             print(f"wrote {path}")
 
 

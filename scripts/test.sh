@@ -3,10 +3,13 @@
 #
 #   ./scripts/test.sh           no network, torch or further data needed (minutes)
 #   ./scripts/test.sh --all     and the peers (torch, timm, Keras 2), other backends,
-#                               a browser and the real data, where they can be had
+#                               a browser and the real data, where they are available;
+#                               what depends on TensorFlow's kernels a second time, with
+#                               oneDNN off (or on, where TF_ENABLE_ONEDNN_OPTS is 0)
 #   ./scripts/test.sh --slow    and what takes long
 #
 # Further arguments go to pytest. Without any, two processes share the tests.
+# KERAS_REGNET_REQUIRE_PEERS=1 makes it an error where a peer could not be installed.
 # KERAS_REGNET_TEST_DATA names the folder with the real data (default: ../shared/data, if
 # it is there).
 set -euo pipefail
@@ -47,6 +50,28 @@ m.version("tf_keras")' 2>/dev/null ||
             unset KERAS_REGNET_TF_KERAS_PYTHON; }
 }
 
+# Names the peers that are missing; fails if there must be all of them.
+check_peers() {
+    local missing
+    missing=$("$python" - <<'END'
+import importlib.metadata
+for peer in ("torch", "timm", "torchvision", "onnxruntime"):
+    try:
+        importlib.metadata.version(peer)
+        if peer in ("torch", "onnxruntime"):
+            __import__(peer)
+    except Exception as error:
+        print(f"{peer} ({type(error).__name__}: {error})".splitlines()[0])
+END
+    )
+    [ -n "$missing" ] || return 0
+    say "MISSING PEERS, whose tests skip:" && printf '   %s\n' "$missing" >&2
+    if [ -n "${KERAS_REGNET_REQUIRE_PEERS:-}" ]; then
+        say "KERAS_REGNET_REQUIRE_PEERS is set: this is a failure."
+        exit 1
+    fi
+}
+
 # Keras 2, which must not stand beside Keras 3, with the TensorFlow that is there.
 install_tf_keras() {
     local print_site='import sysconfig; print(sysconfig.get_path("purelib"))'
@@ -73,6 +98,7 @@ install_browser() {
 marks='not peers and not real_data and not backends and not browser and not slow'
 if [ "$tier" != default ]; then
     install_peers
+    check_peers
     install_browser
     data=$root/../shared/data
     if [ -z "${KERAS_REGNET_TEST_DATA:-}" ] && [ -d "$data" ]; then
@@ -88,4 +114,13 @@ say "linting"
 "$python" -m ruff format --quiet --check . || { say "run: ruff format ."; exit 1; }
 say "testing ($tier)"
 [ $# -gt 0 ] || set -- -n2 --dist loadfile
-exec "$python" -m pytest -m "$marks" -rs "$@"
+status=0
+"$python" -m pytest -m "$marks" -rs "$@" || status=$?
+if [ "$tier" != default ]; then
+    other=0
+    [ "${TF_ENABLE_ONEDNN_OPTS:-1}" = 0 ] && other=1
+    say "testing what depends on the kernels with TF_ENABLE_ONEDNN_OPTS=$other"
+    TF_ENABLE_ONEDNN_OPTS=$other "$python" -m pytest -m "kernels${marks:+ and $marks}" \
+        -rs "$@" || { again=$?; [ $again = 5 ] || status=$again; }
+fi
+exit $status

@@ -13,6 +13,9 @@ with contextlib.suppress(ImportError):
 
 import pytest
 
+# Before TensorFlow, whose switches it sets.
+import keras_regnet  # noqa: F401
+
 
 def pytest_configure(config):
     """Splits the CPU in two, for the tests of tf.distribute, before TensorFlow runs."""
@@ -33,6 +36,20 @@ def same_seed_for_every_test():
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def without_gpus(monkeypatch):
+    """As on a machine without GPUs, also where there are some."""
+    import tensorflow as tf
+
+    for name in ("get_visible_devices", "list_logical_devices"):
+        found = getattr(tf.config, name)
+        monkeypatch.setattr(
+            tf.config,
+            name,
+            lambda kind=None, found=found: [] if kind == "GPU" else found(kind),
+        )
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,17 @@
-"""Runs one of scripts/ several times in one fresh process.
+"""Runs one of scripts/ several times in one process of its own.
 
-Importing TensorFlow takes seconds, and absl's flags are global: so not in the process
-of the tests, and not in one process per case.
+absl's flags are global: so not in the process of the tests. Neither in one process per
+case: each would import torch, or whatever else the script needs, again.
 """
 
 import json
-import os
-import subprocess
-import sys
 import types
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests import fork_server
+from tests.fork_server import ROOT
+
+__all__ = ["ROOT", "run_script"]
 
 _PROGRAM = """
 import contextlib, io, json, runpy, sys, traceback
@@ -38,18 +38,23 @@ for case in json.load(sys.stdin):
 """
 
 
-def run_script(name, cases, folder):
-    """Returns an object with returncode, stdout and stderr per list of arguments."""
+def run_script(name, cases, folder, fresh=False):
+    """Returns an object with returncode, stdout and stderr per list of arguments.
+
+    Args:
+        name: Of the file in scripts/.
+        cases: Lists of its arguments.
+        folder: For a file in which the results come back.
+        fresh: Whether it must be a Python that has imported nothing.
+    """
     out = Path(folder) / "script_runner.jsonl"
     out.unlink(missing_ok=True)
-    command = [sys.executable, "-c", _PROGRAM, str(ROOT / "scripts" / name), str(out)]
-    subprocess.run(
-        command,
+    done = fork_server.run(
+        ["-c", _PROGRAM, ROOT / "scripts" / name, out],
         input=json.dumps([list(map(str, case)) for case in cases]),
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        fresh=fresh,
     )
+    assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     return [
         types.SimpleNamespace(returncode=code, stdout=stdout, stderr=stderr)

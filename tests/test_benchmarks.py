@@ -1,18 +1,36 @@
 """The benchmarks run and compare rightly; what they time is not tested."""
 
+import contextlib
 import json
+import os
+import types
 
 import pytest
 
-from keras_regnet.benchmarks import gpu, peers, pictures, suite
+from keras_regnet import environment
+from keras_regnet.benchmarks import (
+    fresh_process,
+    gpu,
+    inference,
+    machine,
+    onnx_files,
+    peers,
+    pictures,
+    suite,
+)
 from keras_regnet.benchmarks.alternation import alternate
 from keras_regnet.benchmarks.comparison import Comparison, markdown_table
 from keras_regnet.benchmarks.fresh_process import FreshProcessError, call, serve
 from keras_regnet.benchmarks.growth import growth
-from keras_regnet.benchmarks.settings import Setting
+from keras_regnet.benchmarks.settings import PRECISIONS, Setting
 from tests.script_runner import run_script
+from tests.shared_process import shared_processes
 from tests.torch_peer import timm
 
+SWITCHES = {
+    environment.ONEDNN: "onednn",
+    environment.POOLED_ALLOCATOR: "pooled_allocator",
+}
 COMPARISON = Comparison(
     "step",
     {"ours": [1.0, 3.0], "a": [2.0, 5.0], "b": [4.0, 1.5], "c": [0.5, 1.0]},
@@ -20,6 +38,18 @@ COMPARISON = Comparison(
     setting={"kind": "train", "images": 6},
     absent={"d": "it is not installed"},
 )
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    with shared_processes(tmp_path_factory.mktemp("requests")) as serve:
+        yield serve
+
+
+@pytest.fixture
+def few_processes(processes, monkeypatch):
+    """Cases that ask for processes of their own share a few."""
+    monkeypatch.setattr(fresh_process, "serve", processes)
 
 
 def constant(seconds, calls=None, name=None):
@@ -40,6 +70,28 @@ def test_ratios_are_to_the_best_peer_of_the_same_round():
     assert COMPARISON.images_per_second("ours") == 3.0
     assert "1.25 (0.50 to 2.00)" in str(COMPARISON)
     assert "left out: d (it is not installed)" in str(COMPARISON)
+
+
+def test_the_share_of_the_device_s_peak():
+    values = {"ours": [2.0, 0.5, 1.0]}
+    measured = Comparison("t", values, {}, setting={"flops": 6e9, "peak": 8e9})
+    assert measured.share_of_peak("ours") == 0.75
+    assert str(measured).splitlines()[1].split()[-2:] == ["of", "peak"]
+    assert "0.750" in str(measured)
+    assert COMPARISON.share_of_peak("ours") is None
+
+
+@pytest.mark.peers
+def test_the_peak_is_that_of_the_fastest_of_ten_products(monkeypatch):
+    pytest.importorskip("torch")
+    ticks = [0.0]
+    for seconds in (0.5, 5, 4, 6, 2, 3, 9, 8, 7, 6, 5):  # the first is not counted
+        ticks += [ticks[-1] + seconds, ticks[-1] + seconds]
+    left = iter(ticks)
+    clock = types.SimpleNamespace(perf_counter=left.__next__)
+    monkeypatch.setattr(gpu, "time", clock)
+    assert gpu.matrix_product_rate("float32", "cpu", size=4) == 2 * 4**3 / 2
+    assert len(list(left)) == 1
 
 
 def test_without_a_peer_there_are_no_ratios():
@@ -137,6 +189,48 @@ def test_growth_ends_before_what_would_not_fit():
     assert "growth ends before RegNetX-32GF" in said[0]
 
 
+def test_the_machine_is_described():
+    found = machine.machine()
+    assert json.loads(json.dumps(found)) == found
+    known = {**found, "processor": "A B", "instructions": ["avx2"], "cores": 2}
+    known |= {"system": "Linux x", "versions": {"keras": "3", "torch": "2"}, "load": 0}
+    known |= {"onednn": True, "pooled_allocator": False}
+    where = "2 cores of A B (avx2), Linux x, oneDNN on, pooled allocator off"
+    assert machine.describe(known) == f"{where}\nkeras 3, torch 2"
+    assert machine.caption(known) == f"{where}; keras 3, torch 2"
+    assert "not idle" in machine.describe({**known, "load": 3.0})
+    assert "oneDNN off" in machine.caption({**known, "onednn": False})
+    other = {**known, "onednn": None, "pooled_allocator": None}
+    assert machine.caption(other).startswith("2 cores of A B (avx2), Linux x; keras")
+
+
+def test_other_processes_have_the_switches_of_this_one(monkeypatch):
+    here = machine.machine()
+    if here["onednn"] is None:
+        pytest.skip("it is known on TensorFlow and x86")
+    for name, field in SWITCHES.items():
+        monkeypatch.setenv(name, "0" if here[field] else "1")
+    there = call("keras_regnet.benchmarks.machine:machine", {})
+    assert there["onednn"] is not here["onednn"]
+    assert there["pooled_allocator"] is not here["pooled_allocator"]
+
+
+def test_where_there_is_a_gpu_another_process_says_whether_onednn_is_on(monkeypatch):
+    asked = {}
+
+    def serve(function, arguments, **options):
+        asked.update(options, function=function)
+        return contextlib.nullcontext(lambda: True)
+
+    monkeypatch.setattr(fresh_process, "serve", serve)
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert machine.machine()["onednn"] is True
+    assert asked["function"] == "keras_regnet.benchmarks.machine:onednn_here"
+    assert asked["lean"]
+    assert asked["environment"] == {"CUDA_VISIBLE_DEVICES": "-1"}
+
+
 def test_pictures_are_drawn_of_what_there_is(tmp_path):
     pytest.importorskip("matplotlib")
     fields = {"network": "RegNetX32", "image_size": 32, "precision": "float32"}
@@ -150,6 +244,9 @@ def test_pictures_are_drawn_of_what_there_is(tmp_path):
     everything = [made("infer", 1, 1), made("infer", 32, 1)]
     everything += [made("growth", 8, 2e8), made("growth", 8, 4e8)]
     drawn = pictures.draw(everything, tmp_path)
+    plain = [p.read_bytes() for p in drawn]
+    drawn = pictures.draw(everything, tmp_path, "a processor, oneDNN on; " * 9)
+    assert all(p.read_bytes() != b for p, b in zip(drawn, plain, strict=True))
     assert [p.name for p in drawn] == ["ratios.png", "batch_sizes.png", "growth.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in drawn)
     assert pictures.draw([], tmp_path) == []
@@ -161,13 +258,30 @@ TINY = ["--image_size=32", "--batch_sizes=2", "--rounds=1", "--steps=1", "--imag
 def check_report(path, kinds):
     report = json.loads(path.read_text())
     assert report["machine"]["versions"]["keras"]
-    results = report["results"]
+    if machine.machine()["onednn"] is not None:
+        # The script sets what is open, before it imports TensorFlow.
+        for name, field in SWITCHES.items():
+            wanted = os.environ.get(name, "1") == "1"
+            assert report["machine"][field] is wanted
+    check(report["results"], kinds)
+    return report["results"]
+
+
+def check(results, kinds):
     assert [result["setting"]["kind"] for result in results] == kinds
     for result in results:
         assert all(len(v) == 1 and v[0] > 0 for v in result["values"].values())
         for names in result["peers"].values():
             assert set(names) <= set(result["values"])
-    return results
+
+
+def measured(cases, **options):
+    """The results of the smallest network, as dicts."""
+    tiny = {"models": ["RegNetX32"], "image_size": 32, "batch_sizes": [2]}
+    tiny |= {"rounds": 1, "steps": 1, "images": 8}
+    options = suite.check(suite.Options(**tiny, **options))
+    results = [result for case in cases for result in suite.CASES[case](options)]
+    return [json.loads(json.dumps(result.to_dict())) for result in results]
 
 
 def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
@@ -187,6 +301,8 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     )
     assert good.returncode == 0, good.stderr
     assert "RegNetX32, 32x32, batch 2" in good.stdout
+    line = f"  {machine.caption(json.loads(path.read_text())['machine'])}"
+    assert good.stdout.splitlines().count(line) == 5  # under each table
     kinds = ["train", "infer", "onnx", "onnx", "saved_model"]
     train, _, *onnx, saved = check_report(path, kinds)
     assert len(saved["values"]) == 2
@@ -200,63 +316,86 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
 
 
 @pytest.mark.peers
-def test_the_other_cases_run_beside_their_peers(tmp_path):
+def test_the_other_cases_run_beside_their_peers(few_processes):
     """growth is train in a process of its own."""
     timm()
-    path, pictured = tmp_path / "report.json", tmp_path / "pictures"
-    asked = ["--models=RegNetX32", *TINY, "--peers=timm,torchvision"]
-    asked += [f"--json={path}", f"--picture={pictured}"]
     cases = ["input", "build", "memory", "growth"]
-    (done,) = run_script("benchmark.py", [[*cases, *asked]], tmp_path)
-    assert done.returncode == 0, done.stderr
+    results = measured(cases, peers=("timm", "torchvision"))
     kinds = ["input"] * 4 + ["build"] * 3 + ["memory", "memory before", "growth"]
-    results = check_report(path, kinds)
+    check(results, kinds)
     assert all("torchvision" in result["peers"] for result in results[:4])
     assert all("eager torch" in result["peers"] for result in results[4:])
     layouts = {"timm, contiguous", "timm, channels_last"}
     assert set(results[-1]["values"]) == {"keras_regnet, fit", *layouts}
-    assert (pictured / "ratios.png").is_file()
 
 
 @pytest.mark.peers
-def test_compilers_and_bfloat16_are_cases_too(tmp_path):
+def test_the_script_measures_beside_a_peer_in_bfloat16(tmp_path):
     timm()
-    path = tmp_path / "report.json"
-    asked = ["infer", "--models=RegNetX32", *TINY, "--peers=auto"]
-    asked += ["--precision=bfloat16", f"--json={path}"]
+    path, pictured = tmp_path / "report.json", tmp_path / "pictures"
+    asked = ["infer", "--models=RegNetX32", *TINY, "--peers=timm,torchvision"]
+    asked += ["--precision=bfloat16", f"--json={path}", f"--picture={pictured}"]
     (done,) = run_script("benchmark.py", [asked], tmp_path)
     assert done.returncode == 0, done.stderr
     (result,) = check_report(path, ["infer"])
     assert {"timm, contiguous", "keras_regnet, predict"} <= set(result["values"])
-    compiled = "timm, torch.compile"
-    assert compiled in result["values"] or result["absent"]
+    assert (pictured / "ratios.png").is_file()
 
 
 @pytest.mark.peers
-def test_onnx_files_run_beside_those_of_torch(tmp_path):
+def test_a_compiler_is_a_case_too(monkeypatch):
+    """torch.compile traces the network; its C++ compiler is not waited for."""
+    timm()
+    import torch
+
+    # The cases of ours run in the test above.
+    monkeypatch.setattr(
+        inference.keras_cases, "inference_builders", lambda *_: {"ours": lambda: one}
+    )
+    present, _ = peers.find("auto")
+    compile_it = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda m: compile_it(m, backend="eager"))
+    (result,) = measured(["infer"], peers=present, precisions=["bfloat16"])
+    check([result], ["infer"])
+    compiled = "timm, torch.compile"
+    assert ("compile" in present) == (compiled in result["values"])
+    assert not result["absent"]
+
+
+def one():
+    return 1.0
+
+
+@pytest.mark.peers
+def test_onnx_files_run_beside_those_of_torch(monkeypatch):
     timm()
     pytest.importorskip("onnxscript")
-    path = tmp_path / "report.json"
-    asked = ["onnx", "--models=RegNetX32", *TINY, "--peers=onnxruntime"]
-    (done,) = run_script("benchmark.py", [[*asked, f"--json={path}"]], tmp_path)
-    assert done.returncode == 0, done.stderr
-    for result in check_report(path, ["onnx", "onnx"]):
+    # The script has measured the others without a peer.
+    monkeypatch.setattr(onnx_files, "_VARIANTS", {"keras_regnet, NHWC": {}})
+    results = measured(["onnx"], peers=("onnxruntime",))
+    check(results, ["onnx", "onnx"])
+    for result in results:
         assert result["peers"] == {"torch.onnx": ["timm, torch.onnx"]}
 
 
 @pytest.mark.peers
 @pytest.mark.backends
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_gpu_case_on_what_device_there_is(precision):
+def test_the_gpu_case_on_what_device_there_is(few_processes, monkeypatch):
     """The same code on the CPU: JAX beside torch, each in a process of its own."""
     timm()
     pytest.importorskip("jax")
-    setting = Setting("RegNetX32", 32, 2, precision, steps=1)
-    train, infer = gpu.gpu([setting], 2, ("timm",), backend="jax", device="cpu")
-    for result, passes in ((train, 3), (infer, 1)):
+    assert gpu._KINDS == ("train", "infer")
+    # XLA compiles for long: one of the two for each precision.
+    kinds = {"float32": ("infer", 1), "bfloat16": ("train", 3)}
+    assert set(kinds) == set(PRECISIONS)
+    for precision, (kind, passes) in kinds.items():
+        monkeypatch.setattr(gpu, "_KINDS", (kind,))
+        setting = Setting("RegNetX32", 32, 2, precision, steps=1)
+        (result,) = gpu.gpu([setting], 1, ("timm",), backend="jax", device="cpu")
         assert set(result.values) == {"keras_regnet, jax", "timm, channels_last"}
+        assert result.setting["kind"] == f"gpu {kind}"
         assert result.setting["flops"] == 2 * passes * 2 * setting.multiply_adds
-        assert 0 < result.share_of_peak("keras_regnet, jax") < 1
+        assert result.setting["peak"] > 0
         assert "of peak" in str(result)
 
 

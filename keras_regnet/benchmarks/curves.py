@@ -9,7 +9,9 @@ from keras_regnet.benchmarks.comparison import Comparison
 
 
 def draw_batch_sizes(
-    comparisons: Sequence[Comparison], path: str | os.PathLike[str]
+    comparisons: Sequence[Comparison],
+    path: str | os.PathLike[str],
+    caption: str = "",
 ) -> bool:
     """Draws images a second against the batch size, a panel for each network.
 
@@ -54,12 +56,14 @@ def draw_batch_sizes(
     for axes in cells[len(panels) :]:
         axes.set_visible(False)
     drawing.legend(figure, cells[: len(panels)])
-    drawing.save(figure, cells, path)
+    drawing.save(figure, cells, path, caption)
     return True
 
 
 def draw_growth(
-    comparisons: Sequence[Comparison], path: str | os.PathLike[str]
+    comparisons: Sequence[Comparison],
+    path: str | os.PathLike[str],
+    caption: str = "",
 ) -> bool:
     """Draws the seconds of a step against multiply-adds, and the ratio below.
 
@@ -127,5 +131,5 @@ def draw_growth(
             fontsize=7,
             color="#8a8a8a",
         )
-    drawing.save(figure, (top, bottom), path)
+    drawing.save(figure, (top, bottom), path, caption)
     return True

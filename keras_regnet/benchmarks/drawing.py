@@ -1,6 +1,7 @@
 """What the pictures of the benchmarks share."""
 
 import os
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from keras_regnet import files, optional
 
 GRID = "#e6e6e6"
+_LETTERS = 18  # of a caption on an inch
 _LINES = (
     "#1f5fa8",
     "#d9662b",
@@ -93,8 +95,14 @@ def plain_ticks(axis: Any, low: float, high: float) -> None:
     axis.set_minor_formatter(lambda value, position: "")
 
 
-def save(made: Any, axes: Iterable[Any], path: str | os.PathLike[str]) -> None:
-    """Takes the frames off and writes a PNG."""
+def save(
+    made: Any, axes: Iterable[Any], path: str | os.PathLike[str], caption: str = ""
+) -> None:
+    """Takes the frames off, puts the caption above and writes a PNG."""
+    if caption:
+        width = round(_LETTERS * made.get_figwidth())
+        lines = "\n".join(textwrap.wrap(caption, width))
+        made.suptitle(lines, x=0.01, ha="left", fontsize=7, color="#6a6a6a")
     for each in axes:
         each.spines[["top", "right"]].set_visible(False)
     with files.replacing(path) as temporary:

@@ -46,6 +46,9 @@ def onnx_files(
         del model
         keras_cases.free()
         for setting in settings:
+            theirs = Path(folder) / f"timm_{setting.batch_size}.onnx"
+            if "onnxruntime" in peers:
+                torch_cases.export_onnx(setting, theirs)
             for threads in THREADS:
                 builders: dict[str, Builder] = {
                     name: partial(_case, setting, path, threads)
@@ -55,7 +58,7 @@ def onnx_files(
                 if "onnxruntime" in peers:
                     columns["torch.onnx"] = ["timm, torch.onnx"]
                     builders["timm, torch.onnx"] = partial(
-                        torch_cases.onnxruntime, setting, threads
+                        torch_cases.onnxruntime, setting, threads, theirs
                     )
                 yield alternate(
                     f"onnxruntime, {setting}, {threads} thread{'s' * (threads > 1)}",

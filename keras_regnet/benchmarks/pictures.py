@@ -13,13 +13,16 @@ _OURS, _PEERS = "#1f5fa8", "#c9c9c9"
 
 
 def draw(
-    comparisons: Sequence[Comparison], folder: str | os.PathLike[str]
+    comparisons: Sequence[Comparison],
+    folder: str | os.PathLike[str],
+    caption: str = "",
 ) -> list[Path]:
     """Draws what there is to draw.
 
     Args:
         comparisons: Results of the suite.
         folder: Where `ratios.png`, `batch_sizes.png` and `growth.png` go.
+        caption: What the numbers were taken on, for the head of each picture.
 
     Returns:
         The files written: only those that there are results for.
@@ -34,13 +37,15 @@ def draw(
         ("growth.png", draw_growth),
     ):
         path = Path(folder) / name
-        if function(comparisons, path):
+        if function(comparisons, path, caption):
             drawn.append(path)
     return drawn
 
 
 def draw_ratios(
-    comparisons: Sequence[Comparison], path: str | os.PathLike[str]
+    comparisons: Sequence[Comparison],
+    path: str | os.PathLike[str],
+    caption: str = "",
 ) -> bool:
     """Draws a bar for each case: its ratio to the first column of peers.
 
@@ -103,5 +108,5 @@ def draw_ratios(
         fontsize=9,
     )
     axes.grid(axis="x", color=drawing.GRID, zorder=0)
-    drawing.save(figure, [axes], path)
+    drawing.save(figure, [axes], path, caption)
     return True

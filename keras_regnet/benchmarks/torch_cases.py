@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_regnet.architecture import RegNetParameters, variant
 from keras_regnet.benchmarks import peers
 from keras_regnet.benchmarks.alternation import Case
@@ -152,27 +154,38 @@ def torchvision_network(setting: Setting) -> Any:
     return model
 
 
-def onnxruntime(setting: Setting, threads: int | None = None) -> Case:
+def export_onnx(setting: Setting, path: Path) -> None:
+    """Writes torch.onnx's export of timm's network, for this batch size."""
+    import torch
+
+    model, inputs, _ = _prepare(network(setting).eval(), setting, "contiguous")
+    with _quiet():
+        torch.onnx.export(model, (inputs,), str(path), dynamo=True, verbose=False)
+
+
+def onnxruntime(
+    setting: Setting, threads: int | None = None, path: Path | None = None
+) -> Case:
     """Runs torch.onnx's export of timm's network; seconds of a call.
 
     Args:
         setting: The network and the images.
         threads: Within an operator; None for onnxruntime's choice.
+        path: What `export_onnx` wrote; None to export it here.
     """
     import onnxruntime
-    import torch
 
-    model, inputs, _ = _prepare(network(setting).eval(), setting, "contiguous")
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "network.onnx")
-        with _quiet():
-            torch.onnx.export(model, (inputs,), path, dynamo=True, verbose=False)
+        if path is None:
+            path = Path(folder) / "network.onnx"
+            export_onnx(setting, path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         session = onnxruntime.InferenceSession(
-            path, options, providers=["CPUExecutionProvider"]
+            str(path), options, providers=["CPUExecutionProvider"]
         )
-    feed = {session.get_inputs()[0].name: inputs.numpy()}
+    images = np.ascontiguousarray(setting.batch()[0].transpose(0, 3, 1, 2))
+    feed = {session.get_inputs()[0].name: images}
     steps = setting.inference_steps
 
     def case() -> float:

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_regnet.layers import kernels
+
 
 @keras.saving.register_keras_serializable(package="keras_regnet")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -79,16 +81,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
 
     def _call_fused(self, inputs: Any, training: bool) -> Any:
-        from keras_regnet.layers import batch_norm_tensorflow
-
         def parameter(variable: Any, default: float) -> Any:
             if variable is None:
                 return ops.full((inputs.shape[-1],), default, "float32")
             return ops.cast(variable, "float32")
 
-        if training and batch_norm_tensorflow.kernel_is_slow(inputs):
+        if training and kernels.bfloat16_batch_norm_is_slow(inputs):
             inputs = ops.cast(inputs, "float32")
-        outputs, mean, variance = batch_norm_tensorflow.fused_batch_norm(
+        outputs, mean, variance = kernels.fused_batch_norm(
             inputs,
             parameter(self.gamma, 1.0),
             parameter(self.beta, 0.0),
@@ -130,9 +130,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         def over_replicas(values: Any) -> Any:
             if not self.synchronized:
                 return values
-            from keras_regnet.layers import batch_norm_tensorflow
-
-            return batch_norm_tensorflow.sum_over_replicas(values)
+            return kernels.sum_over_replicas(values)
 
         if mask is None:
             weights = 1.0

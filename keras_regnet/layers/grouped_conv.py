@@ -1,92 +1,12 @@
-"""Grouped convolution with one meaning and the fastest correct kernel everywhere.
-
-`keras.layers.Conv2D(groups=...)` compiles every grouped convolution with XLA on the
-TensorFlow backend. On a CPU a RegNetX-200MF's training step then takes 40 times
-torch's (`scripts/benchmark.py train --stock_layers`). Here the kernel is chosen when
-the computation is traced:
-
-* *native*: the backend's own grouped convolution. On TensorFlow that is
-  `tf.nn.conv2d` with a kernel of `C_in / groups` input channels (cuDNN on a GPU,
-  oneDNN on a CPU).
-* *portable*: ordinary convolutions over slices of the channels, joined
-  (`grouped_conv_portable.py`). For XLA on a CPU, for TensorFlow without oneDNN, and
-  for the dtypes whose native gradient does not exist there.
-"""
+"""Grouped convolution with one meaning and the fastest correct kernel everywhere."""
 
 from typing import Any
 
 import keras
-from keras import ops
 
-from keras_regnet.layers.grouped_conv_portable import (
-    pointwise_convolution,
-    portable_grouped_convolution,
-)
+from keras_regnet.layers import kernels
 
 _PADDINGS = ("symmetric", "same", "valid")
-
-
-def _plain_form_is_slow() -> bool:
-    """Whether the backend's own grouped convolution is a trap where we run.
-
-    On a JAX CPU (XLA) a forward and backward pass of 16 x 56 x 56 x 64, group width
-    16, takes 25 times the portable form's (1093 ms for 44 ms on 2 cores). The torch
-    backend's own kernel is fast.
-    """
-    if keras.backend.backend() != "jax":
-        return False
-    import jax
-
-    return jax.default_backend() == "cpu"
-
-
-def grouped_convolution(
-    inputs: Any,
-    kernel: Any,
-    strides: tuple[int, int] = (1, 1),
-    padding: str = "valid",
-    dilation_rate: tuple[int, int] = (1, 1),
-    form: str = "auto",
-) -> Any:
-    """Grouped 2-D convolution, channels last, by the kernel that suits this place.
-
-    The number of groups follows from the shapes: `channels / kernel.shape[2]`.
-
-    Args:
-        inputs: Tensor of shape `(batch, height, width, channels)`.
-        kernel: Tensor of shape `(rows, columns, channels / groups, filters)`.
-        strides: Strides along height and width.
-        padding: `"same"` or `"valid"`.
-        dilation_rate: Dilation along height and width.
-        form: `"auto"`; or for what will run elsewhere `"native"`, `"portable"`, or
-            `"inference"`: the native one without what only training needs.
-
-    Returns:
-        Tensor of shape `(batch, new_height, new_width, filters)`.
-    """
-    arguments = (inputs, kernel, strides, padding, dilation_rate)
-    on_tensorflow = keras.backend.backend() == "tensorflow"
-    if on_tensorflow:
-        from keras_regnet.layers import grouped_conv_tensorflow as tensorflow
-    grouped = inputs.shape[-1] != kernel.shape[2]
-    if grouped and form == "portable":
-        return portable_grouped_convolution(*arguments)
-    if grouped and form in ("native", "inference") and on_tensorflow:
-        return tensorflow.native_grouped_convolution(*arguments)
-    if not grouped:
-        pointwise = tuple(kernel.shape[:2]) == (1, 1)
-        if pointwise and on_tensorflow and tensorflow.inside_xla_on_cpu():
-            return pointwise_convolution(inputs, kernel, strides)
-        strided = pointwise and tuple(strides) != (1, 1) and form != "inference"
-        if strided and on_tensorflow and inputs.shape[-1] < tensorflow.LEAST_STRIDED:
-            inputs, strides = inputs[:, :: strides[0], :: strides[1]], (1, 1)
-    elif on_tensorflow:
-        if tensorflow.native_is_right_here(inputs.dtype):
-            return tensorflow.native_grouped_convolution(*arguments)
-        return portable_grouped_convolution(*arguments, tensorflow.inside_xla())
-    elif _plain_form_is_slow():
-        return portable_grouped_convolution(*arguments, True)
-    return ops.conv(inputs, kernel, strides, padding, "channels_last", dilation_rate)
 
 
 @keras.saving.register_keras_serializable(package="keras_regnet")
@@ -159,28 +79,27 @@ class GroupedConv2D(keras.layers.Conv2D):
         self.padding = padding
         self.form = "auto"
 
-    def _pads(self) -> list[int]:
-        """Pixels added on each side along height and width before a valid kernel."""
-        if self.padding != "symmetric":
-            return [0, 0]
-        return [
+    def _pads(self) -> tuple[int, int]:
+        """Pixels added on each side along height and width."""
+        rows, columns = (
             dilation * (size - 1) // 2
             for size, dilation in zip(self.kernel_size, self.dilation_rate, strict=True)
-        ]
+        )
+        return rows, columns
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """The convolution without bias and activation. See `keras.layers.Conv2D`."""
         padding = self.padding
         if padding == "symmetric":
             unit = self.strides == (1, 1) and all(k % 2 for k in self.kernel_size)
-            padding = "same" if unit else "valid"
-            if not unit and any(self._pads()):
-                rows, columns = self._pads()
-                inputs = ops.pad(
-                    inputs, [[0, 0], [rows, rows], [columns, columns], [0, 0]]
-                )
-        return grouped_convolution(
-            inputs, kernel, self.strides, padding, self.dilation_rate, self.form
+            padding = "same" if unit else self._pads()
+        return kernels.convolution(
+            inputs,
+            kernel,
+            self.strides,
+            padding,
+            self.dilation_rate,
+            self.form,
         )
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -194,14 +113,9 @@ class GroupedConv2D(keras.layers.Conv2D):
             self.dilation_rate,
             strict=True,
         ):
-            if size is None:
-                sizes.append(None)
-                continue
-            if self.padding == "same":
-                sizes.append(-(-size // stride))
-                continue
-            new = (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
-            if new < 1:
+            padding = pad if self.padding == "symmetric" else self.padding
+            new = kernels.output_size(size, kernel, stride, padding, dilation)
+            if new is not None and new < 1:
                 raise ValueError(
                     f"The input is smaller than the {kernel}-pixel kernel with "
                     f"dilation {dilation}. Received: input_shape={input_shape}"

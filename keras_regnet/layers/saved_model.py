@@ -38,8 +38,7 @@ class SavedModelBackbone(keras.layers.TFSMLayer):
             nevertheless.
         output: `"features"`, a vector for each image; or `"output"`: what the
             published model gives, for a classifier its probabilities.
-        native: Whether to take the kernels that are faster with oneDNN or a GPU, and
-            cannot be trained without.
+        native: Whether to take the kernels that are faster on a GPU.
         **kwargs: `name` and `dtype`.
 
     Input shape:

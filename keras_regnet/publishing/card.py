@@ -172,10 +172,10 @@ _ENDPOINTS = """## Endpoints
 | signature `serve` | `images`: {range} | the same | portable |
 | `fast_serving`, `fast_serve_pixels`, `fast_serve` | the same | the same | native |
 
-The portable kernels run wherever TensorFlow runs. The native ones want a GPU, or \
-TensorFlow with oneDNN (its default on x86). The `fast_` signatures have the batch \
-normalisation folded into the convolutions, narrow groups merged to 16 channels, and \
-the weights as constants: training the SavedModel does not change them."""
+Both kernels run and train wherever TensorFlow runs. The native ones are faster on a \
+GPU, and for single images where TensorFlow has oneDNN. The `fast_` signatures have \
+the batch normalisation folded into the convolutions, narrow groups merged to 16 \
+channels, and the weights as constants: training the SavedModel does not change them."""
 
 
 def _endpoints(known: Metadata) -> list[str]:

@@ -5,9 +5,10 @@ The interface is that of Reusable SavedModels of TensorFlow Hub for images
 `keras.layers.TFSMLayer` wants and signatures for servers.
 
 No public operation chooses a kernel when a graph runs, so that there are two forms of
-the grouped convolution (see `layers/grouped_conv.py`): the *portable* one runs wherever
-TensorFlow does; the *native* one is faster, and trains only on a GPU or where
-TensorFlow has oneDNN (its default on x86).
+the grouped convolution (see `layers/kernels.py`). Both run and train wherever
+TensorFlow does: the *portable* one is slices of ordinary convolutions; the *native* one
+has one operation for each convolution, and is faster on a GPU and for single images
+where TensorFlow has oneDNN.
 """
 
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def write_saved_model(
     _make_reusable(root, model, forms[PORTABLE], head, reader)
     root.feature_vector = tf.train.Checkpoint()
     _make_reusable(root.feature_vector, model, forms[PORTABLE], None, reader)
-    fast = _bodies(fused, "inference", take, constant=True)[False]
+    fast = _bodies(fused, NATIVE, take, constant=True)[False]
     signatures = {}
     for prefix, body in (("", forms[PORTABLE][False]), ("fast_", fast)):
         signatures |= _signatures(prefix, body, head, reader, take)

@@ -1,6 +1,5 @@
 import math
 import random
-import time
 
 import numpy as np
 import pytest
@@ -152,10 +151,9 @@ def test_fit_of_unusual_widths(widths):
     assert (fit.error == 0) == (len(set(widths)) == 1 and widths[0] % 8 == 0)
 
 
-def test_fit_is_quick():
-    start = time.process_time()
-    fit_quantized_linear(naive_prediction(64, 48, 20, 2.2))
-    assert time.process_time() - start < 2
+def test_fit_of_a_deep_network():
+    widths = naive_prediction(64, 48, 20, 2.2)
+    assert fit_quantized_linear(widths).error == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("bad", [[], [0], [8, -8], [8.5], ["8"]])

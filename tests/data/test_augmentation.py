@@ -1,6 +1,7 @@
 """Augmentations in the pipeline: the same every time, whatever the batch and worker."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -52,7 +53,7 @@ def folder(tmp_path_factory):
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def configs(folder):
     """Everything at once, on grey batches in memory and on single files."""
     files = {
@@ -66,6 +67,19 @@ def configs(folder):
         "memory": DataConfig(**memory, **EVERYTHING),
         "files": DataConfig(**files, **EVERYTHING),
     }
+
+
+@pytest.fixture(scope="module")
+def plain(configs):
+    """Gives the configuration of a way without its augmentations."""
+    fields = {field: getattr(DataConfig(), field) for field in EVERYTHING}
+    return lambda way: dataclasses.replace(configs[way], pca_lighting=0.0, **fields)
+
+
+@pytest.fixture(scope="module")
+def before(plain):
+    """Gives images and labels of epoch 0 of a way without augmentations."""
+    return functools.cache(lambda way: stack(load(plain(way)).train(0)))
 
 
 @pytest.mark.parametrize("way", ["memory", "files"])
@@ -99,31 +113,28 @@ def test_evaluation_is_not_augmented(configs):
     assert_same(load(config).validation(), load(plain).validation())
 
 
-def test_each_part_changes_the_images(configs):
-    plain = {field: getattr(DataConfig(), field) for field in EVERYTHING}
-    base = dataclasses.replace(configs["files"], pca_lighting=0.0, **plain)
-    before, labels = stack(load(base).train(0))
+def test_each_part_changes_the_images(plain, before):
+    base = plain("files")
+    images, labels = before("files")
     for field in ("auto_augment", "colour_jitter", "random_erasing", "mixup_alpha"):
         config = dataclasses.replace(base, **{field: EVERYTHING[field]})
         after, targets = stack(load(config).train(0))
-        assert (after != before).any((1, 2, 3)).mean() > 0.3, field
+        assert (after != images).any((1, 2, 3)).mean() > 0.3, field
         if field != "mixup_alpha":
             np.testing.assert_array_equal(targets, labels)
     lit = stack(load(dataclasses.replace(base, pca_lighting=0.1)).train(0))[0]
     # One number for each channel of an image; a grey level is 1 / 255 of it at most.
-    assert np.ptp(lit - before, axis=(1, 2)).max() < 1e-3
-    assert np.abs(lit - before).max() > 1
+    assert np.ptp(lit - images, axis=(1, 2)).max() < 1e-3
+    assert np.abs(lit - images).max() > 1
 
 
-@pytest.mark.parametrize("name", ["autoaugment", "trivialaugment"])
-@pytest.mark.parametrize("way", ["memory", "files"])
-def test_policies_change_some_images(configs, way, name):
-    plain = {field: getattr(DataConfig(), field) for field in EVERYTHING}
-    base = dataclasses.replace(configs[way], pca_lighting=0.0, **plain)
-    before = stack(load(base).train(0))[0]
-    config = dataclasses.replace(base, auto_augment=name)
+@pytest.mark.parametrize(
+    ("way", "name"), [("memory", "trivialaugment"), ("files", "autoaugment")]
+)
+def test_policies_change_some_images(plain, before, way, name):
+    config = dataclasses.replace(plain(way), auto_augment=name)
     after = stack(load(config).train(0))[0]
-    changed = np.abs(after - before).max((1, 2, 3)) > 0.5  # more than rounded
+    changed = np.abs(after - before(way)[0]).max((1, 2, 3)) > 0.5  # more than rounded
     assert 0.3 < changed.mean() < 0.99
 
 
@@ -166,13 +177,12 @@ def test_what_is_erased_becomes_the_mean(mean, normalize):
         assert image.any(0).sum() * image.any(1).sum() == image.sum()
 
 
-@pytest.mark.parametrize("kind", ["mixup_alpha", "cutmix_alpha"])
-@pytest.mark.parametrize("way", ["memory", "files"])
-def test_batches_are_mixed_each_in_a_way_of_its_own(configs, way, kind):
-    plain = {field: getattr(DataConfig(), field) for field in EVERYTHING}
-    base = dataclasses.replace(configs[way], pca_lighting=0.0, **plain)
+@pytest.mark.parametrize(
+    ("way", "kind"), [("memory", "cutmix_alpha"), ("files", "mixup_alpha")]
+)
+def test_batches_are_mixed_each_in_a_way_of_its_own(plain, way, kind):
     # An odd number of pairs, and for "memory" images that are left over.
-    base = dataclasses.replace(base, batch_size=10 if way == "files" else 111)
+    base = dataclasses.replace(plain(way), batch_size=10 if way == "files" else 111)
     before = load(base).train(2)
     after = load(dataclasses.replace(base, **{kind: 1.0})).train(2)
     partner = mixing.partners(base.batch_size)
@@ -206,11 +216,8 @@ def test_an_order_with_repeats():
 
 
 @pytest.mark.parametrize("way", ["memory", "files"])
-def test_images_are_repeated_in_a_row_and_augmented_otherwise(configs, way):
-    plain = {field: getattr(DataConfig(), field) for field in EVERYTHING}
-    config = dataclasses.replace(
-        configs[way], **plain | {"repeated_augmentation": 4}, pca_lighting=0.0
-    )
+def test_images_are_repeated_in_a_row_and_augmented_otherwise(plain, way):
+    config = dataclasses.replace(plain(way), repeated_augmentation=4)
     data = load(config)
     images, labels = stack(data.train(0))
     assert len(images) == data.steps_per_epoch * config.batch_size

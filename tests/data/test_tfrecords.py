@@ -134,13 +134,20 @@ def test_the_order_is_the_seeds_and_the_epochs(root):
     assert flat(first) != sorted(flat(first))
 
 
-@pytest.mark.parametrize("others", [{}, {"repeated_augmentation": 3}])
-@pytest.mark.parametrize("shard", [(0, 1), (1, 2)])
-def test_a_later_start_goes_on_with_the_same_stream(root, others, shard):
-    data = load(config(root, shuffle_buffer=5, **others))
+@pytest.mark.parametrize(
+    ("repeats", "shard", "starts"),
+    [
+        (1, (0, 1), (0, 4)),
+        (1, (1, 2), (3, 6)),
+        (3, (0, 1), (2, 3)),  # the batches begin at the third and the first repeat
+        (3, (1, 2), (1, 5)),  # at the third and the second
+    ],
+)
+def test_a_later_start_goes_on_with_the_same_stream(root, repeats, shard, starts):
+    data = load(config(root, shuffle_buffer=5, repeated_augmentation=repeats))
     whole = seen(data.train(1, 0, shard))
     assert len(whole) == 6
-    for step in range(7):
+    for step in starts:
         assert seen(data.train(1, step, shard)) == whole[step:]
 
 
@@ -189,29 +196,53 @@ def replace_record(path, place, record):
     write_file(path, records)
 
 
-@pytest.mark.parametrize(
-    ("record", "reason"),
-    [
-        (example(b"no picture", 1, filename="bad"), "Unknown image file format"),
-        (example(None, 1, filename="bad"), "the file is empty"),
-        (example(jpeg(9), 7, filename="bad"), "its label 7 is not one of 1 to 2"),
-        (example(jpeg(9), 0, filename="bad"), "its label 0 is not one of 1 to 2"),
-        (example(jpeg(9), None, filename="bad"), "no Example with one image/class"),
-        (b"no Example", "no Example with one image/class"),
-    ],
-    ids=["text", "empty", "label 7", "label 0", "no label", "no Example"],
-)
-def test_a_bad_record_in_the_middle(root, monkeypatch, record, reason):
-    # As with the whole of ImageNet: the labels of the validation part are looked at.
+BAD = {  # name of the image: record, reason
+    "text": (example(b"no picture", 1, filename="text"), "Unknown image file format"),
+    "empty": (example(None, 1, filename="empty"), "the file is empty"),
+    "label 7": (
+        example(jpeg(9), 7, filename="label 7"),
+        "its label 7 is not one of 1 to 2",
+    ),
+    "label 0": (
+        example(jpeg(9), 0, filename="label 0"),
+        "its label 0 is not one of 1 to 2",
+    ),
+    "no label": (
+        example(jpeg(9), None, filename="no label"),
+        "no Example with one image/class",
+    ),
+    "no Example": (b"no Example", "no Example with one image/class"),
+}
+
+
+@pytest.fixture
+def as_with_imagenet(monkeypatch):
+    """The labels of the validation part are looked at, not those of training."""
     monkeypatch.setattr("keras_regnet.data.tfrecords._SMALL_BYTES", 0)
+
+
+def test_bad_records_in_the_middle(root, as_with_imagenet):
     path = root / "train-00001-of-00003"
-    replace_record(path, 3, record)
+    for place, (record, _) in enumerate(BAD.values(), 3):
+        replace_record(path, place, record)
     data = load(config(root, batch_size=13))
-    with pytest.warns(UserWarning, match=reason):
+    with pytest.warns(UserWarning) as caught:
         found = flat(seen(data.train(0)))
     assert len(found) == 26
-    assert set(found) == set(every(26)) - {(11, 1)}
-    assert data.problems.names in (("bad",), (f"{path}:3",))
+    assert set(found) == set(every(26)) - set(every(26)[11:17])
+    names = set(data.problems.names)
+    assert len(names) == len(BAD)
+    messages = [str(warning.message) for warning in caught]
+    for place, (kind, (_, reason)) in enumerate(BAD.items(), 3):
+        (name,) = names & {kind, f"{path}:{place}"}
+        (message,) = (text for text in messages if f" {name}: " in text)
+        assert reason in message
+
+
+@pytest.mark.parametrize("kind", ["text", "label 7", "no Example"])
+def test_a_bad_record_is_an_error_where_none_may_be(root, as_with_imagenet, kind):
+    record, reason = BAD[kind]
+    replace_record(root / "train-00001-of-00003", 3, record)
     strict = load(config(root, batch_size=13, strict=True))
     with pytest.raises(ValueError, match=reason), strict.problems.raising():
         list(strict.train(0))

@@ -6,6 +6,8 @@ import tensorflow as tf
 from keras_regnet.layers import BatchNormalization, batch_norm
 from tests.layers import reference
 
+pytestmark = pytest.mark.kernels
+
 RNG = np.random.default_rng(0)
 
 

@@ -11,6 +11,8 @@ from keras_regnet.layers import (
     YBlock,
 )
 
+pytestmark = pytest.mark.kernels
+
 IMAGES = np.random.default_rng(0).normal(size=(2, 9, 8, 12)).astype("float32")
 
 LAYERS = [

@@ -8,6 +8,8 @@ from keras_regnet.layers import SavedModelBackbone
 from keras_regnet.publishing import load_published, publish
 from tests.publishing.conftest import network, pixels
 
+pytestmark = pytest.mark.kernels
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -5,6 +5,7 @@ stock batch normalisation is a dozen of operations.
 """
 
 import collections
+import math
 
 import keras
 import numpy as np
@@ -12,6 +13,10 @@ import pytest
 import tensorflow as tf
 
 import keras_regnet
+from keras_regnet.layers import GroupedConv2D, XBlock, kernels
+from keras_regnet.layers.composite import all_layers
+
+pytestmark = pytest.mark.kernels
 
 
 def compiled(factory, optimizer=None, **arguments):
@@ -50,36 +55,57 @@ def counts(graph):
     return found
 
 
+def expected_convolutions(model):
+    """Forward ones; and the functions of which there is one for each geometry."""
+    layers = [n for n in all_layers(model) if isinstance(n, GroupedConv2D)]
+    if kernels.native_is_right("float32"):
+        return len(layers), 0
+    found, geometries = 0, set()
+    for layer in layers:
+        width, filters = layer.kernel.shape[2:]
+        geometry = (layer.groups, width, filters, layer.strides)
+        if layer.groups == 1:
+            found += 1
+        elif geometry not in geometries:
+            geometries.add(geometry)
+            # Slices of 16 channels, or 32 where there are fewer than 32.
+            channels = width * layer.groups
+            found += math.ceil(channels / (16 if channels >= 32 else 32))
+    return found, len(geometries)
+
+
 @pytest.mark.parametrize("kind", ["x", "y"])
 def test_a_step_of_fit_has_one_kernel_per_layer(kind):
     model = compiled(keras_regnet.RegNetX if kind == "x" else keras_regnet.RegNetY)
     assert model.jit_compile is False
     found = counts(training_graph(model))
-    kernels = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
+    norms = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
     squeezes = [v for v in model.trainable_variables if "/fc" in v.path]
     assert len(squeezes) == (16 if kind == "y" else 0)
-    assert found["Conv2D"] == found["Conv2DBackpropFilter"] == len(kernels)
+    convolutions, _ = expected_convolutions(model)
+    assert found["Conv2D"] == found["Conv2DBackpropFilter"] == convolutions
     # One of them, for the images, is pruned when the graph runs.
-    assert found["Conv2DBackpropInput"] == len(kernels)
+    assert found["Conv2DBackpropInput"] == convolutions
     # Squeeze-and-excitation and the classifier, forward and twice backward.
     assert found["MatMul"] == 3 * (len(squeezes) // 2 + 1)
-    assert found["FusedBatchNormV3"] == len(kernels)
-    assert found["FusedBatchNormGradV3"] == len(kernels)
+    assert found["FusedBatchNormV3"] == len(norms)
+    assert found["FusedBatchNormGradV3"] == len(norms)
     assert found["Transpose"] == 0
     # No other normalisation beside the fused one; the mean of the loss is a Sum.
     assert found["Rsqrt"] == found["SquaredDifference"] == 0
-    # The stem and the strided grouped convolutions are padded, nothing else is.
-    strided = [layer for layer in model.layers if getattr(layer, "strides", 1) == 2]
-    assert found["Pad"] == len(strided)
+    # The strided native convolutions are padded, nothing else is.
+    strided = [b for b in model.layers if isinstance(b, XBlock) and b.strides == 2]
+    native = kernels.native_is_right("float32")
+    assert found["Pad"] == (len(strided) if native else 0)
 
 
 def test_the_kernel_averages_the_running_statistics():
     """Per layer two values are set and nothing else is computed for them."""
     model = compiled(keras_regnet.RegNetX, keras_regnet.optimizers.SGD(0.1))
     graph = training_graph(model)
-    kernels = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
+    norms = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
     fused = [o for o in graph.get_operations() if o.type == "FusedBatchNormV3"]
-    assert len(fused) == len(kernels)
+    assert len(fused) == len(norms)
     for operation in fused:
         factor = operation.get_attr("exponential_avg_factor")
         assert factor == pytest.approx(0.1)
@@ -150,6 +176,9 @@ def test_inference_has_one_kernel_per_layer_and_no_training_statistics():
         .get_concrete_function(tf.zeros((1, 32, 32, 3)))
         .graph
     )
-    kernels = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
-    assert found["Conv2D"] == found["FusedBatchNormV3"] == len(kernels)
+    norms = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
+    convolutions, functions = expected_convolutions(model)
+    assert found["Conv2D"] == convolutions
+    assert found["FusedBatchNormV3"] == len(norms)
+    assert found["PartitionedCall"] >= functions
     assert found["AssignVariableOp"] == found["Transpose"] == 0

@@ -8,6 +8,8 @@ import tensorflow as tf
 import keras_regnet
 from tests.small_networks import tiny
 
+pytestmark = pytest.mark.kernels
+
 SHAPE = (None, None, 3)
 
 

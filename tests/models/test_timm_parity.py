@@ -6,7 +6,7 @@ import pytest
 import keras_regnet
 from tests.torch_peer import carry_over, logits, random_timm_model, relative_difference
 
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.kernels, pytest.mark.peers]
 
 
 @pytest.mark.parametrize(

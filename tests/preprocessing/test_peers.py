@@ -1,5 +1,7 @@
 """Pixels against timm's and torchvision's on photographs."""
 
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,10 +16,17 @@ pytestmark = [pytest.mark.peers, pytest.mark.real_data]
 
 @pytest.fixture(scope="module")
 def photographs():
+    """94 files, the 23 grey ones first: each of up to 23 shares has some of them."""
     paths = sorted(real_data("imagenet_samples").glob("*.JPEG"))
     assert len(paths) == 94
-    assert sum(Image.open(path).mode == "L" for path in paths) == 23
+    paths.sort(key=lambda path: Image.open(path).mode != "L")
+    assert [Image.open(path).mode for path in paths[22:24]] == ["L", "RGB"]
     return paths
+
+
+def share(photographs, cases, case):
+    """The photographs of one of several cases, which together have them all."""
+    return photographs[cases.index(case) :: len(cases)]
 
 
 def compare(photographs, spec, theirs):
@@ -36,9 +45,14 @@ def compare(photographs, spec, theirs):
         np.testing.assert_allclose(layer(array), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-@pytest.mark.parametrize("fraction", [0.875, 0.95, 1.0])
-@pytest.mark.parametrize("size", [224, 288, 384])
+CASES = list(
+    itertools.product(("bilinear", "bicubic"), (0.875, 0.95, 1.0), (224, 288, 384))
+)
+WEIGHTS = ["IMAGENET1K_V1", "IMAGENET1K_V2", "IMAGENET1K_SWAG_E2E_V1"]
+INTERPOLATIONS = ["bilinear", "bicubic"]
+
+
+@pytest.mark.parametrize(("interpolation", "fraction", "size"), CASES)
 def test_every_bit_is_timm_s(photographs, interpolation, fraction, size):
     timm()
     import timm.data as data
@@ -58,12 +72,11 @@ def test_every_bit_is_timm_s(photographs, interpolation, fraction, size):
         mean=config["mean"],
         std=config["std"],
     )
-    compare(photographs, spec, transform)
+    case = (interpolation, fraction, size)
+    compare(share(photographs, CASES, case), spec, transform)
 
 
-@pytest.mark.parametrize(
-    "name", ["IMAGENET1K_V1", "IMAGENET1K_V2", "IMAGENET1K_SWAG_E2E_V1"]
-)
+@pytest.mark.parametrize("name", WEIGHTS)
 def test_every_bit_is_torchvision_s(photographs, name):
     timm()
     from torchvision.models import RegNet_Y_16GF_Weights
@@ -76,13 +89,13 @@ def test_every_bit_is_torchvision_s(photographs, name):
         tuple(transform.mean),
         tuple(transform.std),
     )
-    compare(photographs, spec, transform)
+    compare(share(photographs, WEIGHTS, name), spec, transform)
 
 
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 def test_from_the_file_tensorflow_gives_pillow_s_pixels(photographs, interpolation):
     prepare = Preprocessor(PreprocessingSpec(224, 256, interpolation), False)
     layer = prepare.layer()
-    for path in photographs:
+    for path in share(photographs, INTERPOLATIONS, interpolation):
         pixels = layer(decode_accurately(path.read_bytes()))
         np.testing.assert_array_equal(pixels, prepare(path), err_msg=path.name)

@@ -1,23 +1,16 @@
 """Loads a published model in every way and prints what each gives for the sample.
 
 A program of its own, so that nothing of the tests' process helps: its arguments are the
-model's folders; it prints a line of JSON for each, ways to differences. Where oneDNN is
-switched off, the ways that need it are left out.
+model's folders; it prints a line of JSON for each, ways to differences.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-
-
-def _with(*names: str) -> tuple[str, ...]:
-    """All of them, or the first, which runs everywhere."""
-    return names[:1] if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else names
 
 
 def differences(path: Path) -> dict[str, float]:
@@ -33,19 +26,19 @@ def differences(path: Path) -> dict[str, float]:
     loaded = tf.saved_model.load(str(path))
     found["call"] = loaded(pixels / 255, training=False), answers
     features = loaded.feature_vector(pixels / 255)
-    for name in _with("serve", "native_serve"):
+    for name in ("serve", "native_serve"):
         layer = keras.layers.TFSMLayer(str(path), call_endpoint=name)
         found[f"TFSMLayer {name}"] = layer(pixels), shares
         layer = keras.layers.TFSMLayer(str(path), call_endpoint=f"{name}_features")
         found[f"TFSMLayer {name}_features"] = layer(pixels), features
-    for name in _with("serve", "fast_serve"):
+    for name in ("serve", "fast_serve"):
         outputs = loaded.signatures[name](images=tf.constant(pixels))
         found[f"signature {name}"] = outputs["logits"], answers
-    for name in _with("serve_pixels", "fast_serve_pixels"):
+    for name in ("serve_pixels", "fast_serve_pixels"):
         outputs = loaded.signatures[name](images=tf.constant(pixels, tf.uint8))
         found[f"signature {name}"] = outputs["logits"], answers
     files = [tf.io.encode_png(image) for image in tf.constant(pixels, tf.uint8)]
-    for name in _with("serving_default", "fast_serving"):
+    for name in ("serving_default", "fast_serving"):
         outputs = loaded.signatures[name](image_bytes=tf.stack(files))
         found[f"signature {name}"] = outputs["probabilities"], shares
     return {

@@ -16,6 +16,8 @@ from keras_regnet.publishing.group_blocks import block_groups
 from tests.publishing import networks
 from tests.torch_peer import relative_difference
 
+pytestmark = pytest.mark.kernels
+
 
 def outputs(model, images):
     return keras.tree.flatten(

@@ -14,6 +14,8 @@ from keras_regnet.publishing.onnx_export import export_onnx, session
 from tests.publishing import networks
 from tests.torch_peer import relative_difference
 
+pytestmark = pytest.mark.kernels
+
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("tf2onnx")

@@ -51,7 +51,7 @@ def test_every_way_gives_what_was_published(onednn):
     assert len(lines) == len(FILES)
     for path, line in zip(FILES, lines, strict=True):
         found = json.loads(line)
-        assert len(found) == (15 if onednn == "1" else 10)
+        assert len(found) == 15
         for way, difference in found.items():
             assert difference < 1e-4, f"{path}, {way}"
 

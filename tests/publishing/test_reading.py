@@ -22,6 +22,8 @@ from keras_regnet.publishing import (
 )
 from tests.publishing.conftest import NAMES, network, pixels
 
+pytestmark = pytest.mark.kernels
+
 
 @pytest.mark.parametrize("name", ["two_stages_x", "two_stages_y"])
 def test_the_network_is_built_again(published, name):

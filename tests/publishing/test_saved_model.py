@@ -9,14 +9,20 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.tools import saved_model_cli
 
 from keras_regnet.data import ImageReader
+from keras_regnet.layers import GroupedConv2D
+from keras_regnet.layers.composite import all_layers
 from keras_regnet.preprocessing import PreprocessingSpec
-from keras_regnet.publishing import publish
+from keras_regnet.publishing import fuse, publish
+from keras_regnet.publishing.group_blocks import WIDEST_FOR_ONEDNN, block_groups
 from keras_regnet.training.prediction import predict_files, read_image
 from keras_regnet.transfer.opening import open_run
 from tests.publishing.conftest import logits, network, pixels
 from tests.real_data import real_data
+
+pytestmark = pytest.mark.kernels
 
 BOTH = ["two_stages_x", "two_stages_y"]
 
@@ -92,8 +98,15 @@ def test_the_fast_graph_adds_within_its_convolutions(preprocessing, tmp_path):
     )
     if not any(op.startswith("_Mkl") for op in found):
         pytest.skip("this TensorFlow has no oneDNN")
-    assert found["Relu"] == found["BiasAdd"] == found["Conv2D"] == 0, found
-    assert found["AddV2"] == preprocessing, found
+    # Grouped ones are kept from it, so that the graph runs on every machine.
+    grouped = sum(
+        layer.groups > 1
+        for layer in all_layers(block_groups(fuse(model), widest=WIDEST_FOR_ONEDNN))
+        if isinstance(layer, GroupedConv2D)
+    )
+    assert found["Conv2D"] == 0
+    assert found["Relu"] == grouped, found
+    assert found["AddV2"] + found["BiasAdd"] == grouped + preprocessing, found
 
 
 @pytest.mark.parametrize("form", ["", "native_"])
@@ -199,31 +212,29 @@ for statistics in (True, False):
     model.compile(
         keras.optimizers.SGD(0.1),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
     )
     old = {v.path: v.numpy() for v in layer.weights}
-    model.fit(images[:1400], labels[:1400], batch_size=32, epochs=8, verbose=0)
+    history = model.fit(images[:640], labels[:640], batch_size=32, epochs=4, verbose=0)
     new = {v.path: v.numpy() for v in layer.weights}
     moved = [path for path in new if not np.array_equal(new[path], old[path])]
     out[f"statistics {statistics}"] = {
         "weights": len(layer.weights),
         "moved": len(moved),
         "moving": sum("moving_" in path for path in moved),
-        "accuracy": model.evaluate(images[1400:], labels[1400:], verbose=0)[1],
+        "losses": history.history["loss"],
     }
 assert "keras_regnet" not in sys.modules
 print(json.dumps(out))
 """
 
 
-@pytest.mark.parametrize("onednn", ["1", "0"])
-def test_is_fine_tuned_without_this_package(published, onednn, tmp_path):
+def test_is_fine_tuned_without_this_package(published, tmp_path):
     folder, models = published
     model = models["two_stages_x"]
     answer = subprocess.run(
         [sys.executable, "-c", _ALONE, str(folder / "two_stages_x" / "1")],
         cwd=tmp_path,
-        env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn, "PYTHONPATH": ""},
+        env=os.environ | {"PYTHONPATH": ""},
         capture_output=True,
         text=True,
         check=True,
@@ -239,18 +250,23 @@ def test_is_fine_tuned_without_this_package(published, onednn, tmp_path):
     assert trained["moving"] == moving
     assert frozen["moving"] == 0
     assert frozen["moved"] > 0
-    assert trained["accuracy"] > 0.7  # one in ten by chance
+    assert trained["losses"][-1] < 0.8 * trained["losses"][0]
 
 
-def command_line(path, signature, name, values, folder, onednn="1"):
-    """What `saved_model_cli run` gives: its logits."""
-    np.save(folder / "in.npy", values, allow_pickle=True)
-    program = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run"]
-    program += ["--dir", str(path), "--tag_set", "serve", "--overwrite"]
-    program += ["--signature_def", signature, "--outdir", str(folder)]
-    program += ["--inputs", f"{name}={folder / 'in.npy'}"]
-    env = os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn}
-    subprocess.run(program, env=env, capture_output=True, check=True)
+def command_line(path, signature, name, values, folder, onednn=None):
+    """The logits that `saved_model_cli run` gives; as a process of its own if asked."""
+    if onednn is None:
+        saved_model_cli.run_saved_model_with_feed_dict(
+            str(path), "serve", signature, {name: values}, str(folder), True
+        )
+    else:
+        np.save(folder / "in.npy", values, allow_pickle=True)
+        program = [sys.executable, "-m", saved_model_cli.__name__, "run"]
+        program += ["--dir", str(path), "--tag_set", "serve", "--overwrite"]
+        program += ["--signature_def", signature, "--outdir", str(folder)]
+        program += ["--inputs", f"{name}={folder / 'in.npy'}"]
+        env = os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn}
+        subprocess.run(program, env=env, capture_output=True, check=True)
     return np.load(folder / "logits.npy")
 
 

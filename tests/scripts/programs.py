@@ -1,11 +1,7 @@
 """Runs the scripts as a user does, in processes of their own."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests import fork_server
+from tests.fork_server import ROOT
 
 # A network and data so small that a run takes seconds.
 TINY = [
@@ -21,27 +17,28 @@ TINY = [
 ]
 
 
-def command(script, *arguments):
-    return [
-        sys.executable,
-        str(ROOT / "scripts" / f"{script}.py"),
-        *map(str, arguments),
-    ]
+def start(script, *arguments, **options):
+    """Starts a script; the options are those of `fork_server.start`."""
+    return fork_server.start(
+        [ROOT / "scripts" / f"{script}.py", *arguments],
+        env=fork_server.environment(PYTHONUNBUFFERED="1"),
+        **options,
+    )
 
 
-def environment():
-    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-
-
-def run(script, *arguments, code=0):
-    """Runs a script to its end; returns its standard output, or error if it fails."""
-    done = subprocess.run(
-        command(script, *arguments),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=600,
+def completed(script, *arguments, code=0, fresh=False):
+    """Runs a script to its end, which must be this one; returns all about it."""
+    done = fork_server.run(
+        [ROOT / "scripts" / f"{script}.py", *arguments],
+        env=fork_server.environment(PYTHONUNBUFFERED="1"),
+        fresh=fresh,
     )
     assert done.returncode == code, done.stderr
+    return done
+
+
+def run(script, *arguments, code=0, fresh=False):
+    """Runs a script to its end; returns its standard output, or error if it fails."""
+    done = completed(script, *arguments, code=code, fresh=fresh)
     assert "Traceback" not in done.stderr
     return done.stderr if code else done.stdout

@@ -2,24 +2,17 @@
 
 import csv
 import signal
-import subprocess
 
 import pytest
 
-from tests.scripts.programs import TINY, command, environment, run
+from tests.scripts.programs import TINY, run, start
 from tests.training.processes import free_ports
 
 pytest.importorskip("sklearn")
 
 
-def start(*arguments):
-    return subprocess.Popen(
-        command("data_service", *arguments),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def serve(*arguments):
+    return start("data_service", *arguments, fresh=True)
 
 
 def losses(path):
@@ -36,11 +29,11 @@ def test_a_training_with_it_is_the_same(tmp_path):
     workers = [f"localhost:{each}" for each in others]
     dispatcher = f"localhost:{port}"
     processes = [
-        start("--role=dispatcher", f"--port={port}", f"--workers={','.join(workers)}")
+        serve("--role=dispatcher", f"--port={port}", f"--workers={','.join(workers)}")
     ]
     try:
         processes += [
-            start("--role=worker", f"--dispatcher={dispatcher}", f"--address={each}")
+            serve("--role=worker", f"--dispatcher={dispatcher}", f"--address={each}")
             for each in workers
         ]
         # The trainer waits for them.
@@ -71,17 +64,11 @@ def test_a_training_does_not_wait_for_ever_for_a_lost_worker(tmp_path):
     port, other = free_ports(2)
     dispatcher, address = f"localhost:{port}", f"localhost:{other}"
     service = [
-        start("--role=dispatcher", f"--port={port}", f"--workers={address}"),
-        start("--role=worker", f"--dispatcher={dispatcher}", f"--address={address}"),
+        serve("--role=dispatcher", f"--port={port}", f"--workers={address}"),
+        serve("--role=worker", f"--dispatcher={dispatcher}", f"--address={address}"),
     ]
     flags = [f"--data_service=grpc://{dispatcher}", f"--run_dir={tmp_path}"]
-    training = subprocess.Popen(
-        command("train", *TINY, "--epochs=9999", "--worker_timeout=15", *flags),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    training = start("train", *TINY, "--epochs=9999", "--worker_timeout=15", *flags)
     try:
         for line in training.stdout:
             if line.startswith("Epoch"):
@@ -112,6 +99,6 @@ DISPATCHER = "--role=dispatcher"
     ],
 )
 def test_wrong_flags(arguments, message):
-    error = run("data_service", *arguments, code=2)
+    error = run("data_service", *arguments, code=2, fresh=not arguments)
     assert message in error
     assert len([x for x in error.splitlines() if x.startswith("Error: ")]) == 1

@@ -17,7 +17,7 @@ def good(tmp_path_factory):
         (*X_400MF, "--rounding=torchvision", "--json", "--input_size=64x32"),
         ("--model=RegNetX32", "--input_size=96", "--classes=10"),
     ]
-    runs = run_script("describe.py", cases, folder)
+    runs = run_script("describe.py", cases, folder, fresh=True)
     assert [run.returncode for run in runs] == [0, 0, 0], runs
     return *[run.stdout for run in runs], folder / "widths.png"
 

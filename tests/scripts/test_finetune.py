@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.script_runner import run_script
-from tests.scripts.programs import command, environment, run
+from tests.scripts.programs import run, start
 from tests.transfer import small
 
 pytest.importorskip("sklearn")
@@ -39,13 +39,7 @@ def test_killed_and_gone_on_with(source, tmp_path):
     """SIGKILL in the second phase; the same command with --resume ends it."""
     options = [f"--source={source}", *TINY, "--head_epochs=1", "--body_epochs=20"]
     options += [f"--run_dir={tmp_path / 'run'}", "--body_learning_rate=0.001"]
-    process = subprocess.Popen(
-        command("finetune", *options),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    process = start("finetune", *options, stderr=subprocess.DEVNULL)
     for line in process.stdout:
         if re.match(r"Epoch +2/20", line):
             process.send_signal(signal.SIGKILL)
@@ -53,7 +47,7 @@ def test_killed_and_gone_on_with(source, tmp_path):
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "run" / "result.json").exists()
     assert "already holds a run" in run("finetune", *options, code=2)
-    said = run("finetune", *options, "--resume")
+    said = run("finetune", *options, "--resume", fresh=True)
     assert re.search(r"Going on after epoch \d+ of 20", said)
     assert re.search(r"Accuracy \d+\.\d\d % .* on 360 validation images", said)
     result = json.loads((tmp_path / "run" / "result.json").read_text())

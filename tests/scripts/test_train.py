@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import keras_regnet  # noqa: F401 (registers the layers of the saved models)
-from tests.scripts.programs import TINY, command, environment, run
+from tests.scripts.programs import TINY, completed, run, start
 
 pytest.importorskip("sklearn")
 
@@ -31,7 +31,13 @@ def test_evaluate(trained, tmp_path):
     assert "360 images" in table
     assert (trained / "confusion_matrix.png").stat().st_size > 1000
     found = json.loads(
-        run("evaluate", f"--model={trained}", "--json", f"--output={tmp_path}")
+        run(
+            "evaluate",
+            f"--model={trained}",
+            "--json",
+            f"--output={tmp_path}",
+            fresh=True,
+        )
     )
     assert np.array(found["confusion"]).sum() == found["count"] == 360
     final = json.loads((trained / "result.json").read_text())["final"]
@@ -64,13 +70,8 @@ def test_predict(trained, tmp_path):
     tf.io.write_file(str(pictures / "b.jpg"), tf.io.encode_jpeg(picture))
     (pictures / "broken.png").write_bytes(b"not a picture")
     (pictures / "notes.txt").write_text("not even a picture's name")
-    done = subprocess.run(
-        command("predict", f"--model={trained}", "--json", "--top=3", pictures),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    options = [f"--model={trained}", "--json", "--top=3"]
+    done = completed("predict", *options, pictures, fresh=True)
     assert "Warning: Cannot read the image" in done.stderr
     assert "broken.png" in done.stderr
     found = json.loads(done.stdout)
@@ -171,13 +172,7 @@ def kill_and_go_on(tmp_path, options, kill_after):
     for name in ("whole", "killed"):
         arguments = [*options, f"--run_dir={tmp_path / name}"]
         if name == "killed":
-            process = subprocess.Popen(
-                command("train", *arguments),
-                env=environment(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
+            process = start("train", *arguments, stderr=subprocess.DEVNULL)
             for line in process.stdout:
                 if re.match(rf"Epoch +{kill_after}/", line):
                     break
@@ -185,7 +180,8 @@ def kill_and_go_on(tmp_path, options, kill_after):
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL
             assert not (tmp_path / name / "result.json").exists()
-        run("train", *arguments, "--resume")
+        # Nothing may hang on the order of sets, which is another one in each Python.
+        run("train", *arguments, "--resume", fresh=name == "killed")
 
     def final(name):
         rows = (tmp_path / name / "log.csv").read_text().splitlines()
@@ -210,13 +206,7 @@ def test_kill_and_go_on(tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    process = subprocess.Popen(
-        command("train", *TINY, "--epochs=500", f"--run_dir={tmp_path}"),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start("train", *TINY, "--epochs=500", f"--run_dir={tmp_path}")
     for line in process.stdout:
         if line.startswith("Epoch"):
             break

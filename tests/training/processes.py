@@ -1,15 +1,12 @@
 """Several workers on this machine: processes that cannot outlive their test."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests import fork_server
+from tests.fork_server import ROOT
 
 
 def free_ports(count):
@@ -28,7 +25,9 @@ def tf_config(ports, index):
     return json.dumps({"cluster": {"worker": addresses}, "task": task})
 
 
-def run_workers(arguments, workers=2, timeout=300, more=None, environment=None):
+def run_workers(
+    arguments, workers=2, timeout=300, more=None, environment=None, fresh=()
+):
     """Runs `python *arguments` once per worker; returns (code, stdout, stderr) of each.
 
     Args:
@@ -37,6 +36,7 @@ def run_workers(arguments, workers=2, timeout=300, more=None, environment=None):
         timeout: Seconds until all that are left are killed.
         more: Further arguments by worker.
         environment: Variables by worker; by default TF_CONFIG.
+        fresh: The workers that must be a Python that has imported nothing.
     """
     ports = free_ports(workers)
     processes = []
@@ -45,13 +45,11 @@ def run_workers(arguments, workers=2, timeout=300, more=None, environment=None):
         if environment is not None:
             variables = environment[index]
         processes.append(
-            subprocess.Popen(
-                [sys.executable, *map(str, arguments), *(more or {}).get(index, [])],
-                env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+            fork_server.start(
+                [*arguments, *(more or {}).get(index, [])],
+                env=fork_server.environment(**variables),
                 cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
+                fresh=index in fresh,
             )
         )
     # A thread each: a full pipe must not stop one while another one is waited for.

@@ -163,7 +163,7 @@ def test_an_image_is_read_as_in_the_evaluation(trained, tmp_path):
         prediction.find_images([tmp_path / "empty"])
 
 
-def test_strategies():
+def test_strategies(without_gpus):
     assert strategies.make_strategy("auto").num_replicas_in_sync == 1
     assert strategies.make_strategy("mirrored").num_replicas_in_sync == 2
     with pytest.raises(ValueError, match="strategy must be one of"):

@@ -9,6 +9,8 @@ from keras_regnet.training import NonFiniteLossError, Trainer
 from keras_regnet.training.strategies import make_strategy
 from tests.training import toys
 
+pytestmark = pytest.mark.kernels
+
 
 @pytest.fixture(scope="module")
 def mirrored():

@@ -4,6 +4,8 @@ import tensorflow as tf
 from keras_regnet.training.strategies import make_strategy, set_memory_growth
 from tests.training.processes import free_ports, tf_config
 
+pytestmark = pytest.mark.usefixtures("without_gpus")
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -10,6 +10,8 @@ import tensorflow as tf
 from keras_regnet.training import NonFiniteLossError, Trainer
 from tests.training import toys
 
+pytestmark = pytest.mark.kernels
+
 
 def trainer(run_dir, model=None, **arguments):
     arguments = {

@@ -13,6 +13,8 @@ from keras_regnet.transfer.exporting import export_trained
 from keras_regnet.transfer.opening import open_run
 from tests.publishing.conftest import network
 
+pytestmark = pytest.mark.kernels
+
 CONFIG = DataConfig("digits", image_size=16)
 
 

@@ -18,6 +18,8 @@ from keras_regnet.transfer import fine_tune, open_source
 from tests.real_data import real_data
 from tests.transfer import small
 
+pytestmark = pytest.mark.kernels
+
 pytest.importorskip("sklearn")
 
 

@@ -100,7 +100,7 @@ def test_keras_applications_needs_no_torch(tmp_path):
     source = keras_regnet.RegNet(name, padding="same", classes=4)
     write_keras2(source, tmp_path / "net.h5", "regnetx002_", "XBlock")
     case = (f"--input={tmp_path / 'net.h5'}", f"--output={tmp_path / 'net.keras'}")
-    (run,) = run_script("convert_weights.py", [case], tmp_path)
+    (run,) = run_script("convert_weights.py", [case], tmp_path, fresh=True)
     assert run.returncode == 0, run.stderr
     assert "Not compared" in run.stdout or "yes" in run.stdout
     converted = keras.saving.load_model(tmp_path / "net.keras")

@@ -1,17 +1,15 @@
 """Downloads by several processes and threads, killed ones, and the progress bar."""
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from keras_regnet.weights import download
 from keras_regnet.weights.download import DownloadError
+from tests import fork_server
 from tests.weights.loopback import HALF, SHA256
 from tests.weights.test_download import assert_only_the_file, get
 
@@ -27,15 +25,8 @@ print(fetch(url, file_name="net", sha256=sha256, cache_dir=folder), flush=True)
 
 def process(server, folder):
     """Another Python process that waits for a line before it fetches."""
-    root = str(Path(__file__).parents[2])
-    started = subprocess.Popen(
-        [sys.executable, "-c", FETCH, server.url, str(folder), SHA256],
-        env=os.environ | {"PYTHONPATH": root, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return started
+    arguments = ["-c", FETCH, server.url, folder, SHA256]
+    return fork_server.start(arguments, stdin=subprocess.PIPE, stderr=None)
 
 
 def go(started):
