@@ -216,7 +216,15 @@ def convolution(
 
     Returns:
         Tensor of shape `(batch, new_height, new_width, filters)`.
+
+    Raises:
+        ValueError: `implementation` is unknown.
     """
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(
+            f"`implementation` must be one of {IMPLEMENTATIONS}. "
+            f"Received: implementation={implementation!r}"
+        )
     arguments = (inputs, kernel, strides, padding, dilation_rate)
     grouped = inputs.shape[-1] != kernel.shape[2]
     if keras.backend.backend() != "tensorflow":

@@ -111,6 +111,13 @@ def test_form_can_be_chosen_for_another_place(form):
         np.testing.assert_allclose(traced(images), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_an_unknown_form_is_named():
+    layer, images = layer_and_input(64, 64, 4)
+    layer.form = "nativ"
+    with pytest.raises(ValueError, match="Received: implementation='nativ'"):
+        layer(images)
+
+
 _STRIDED = """
 import numpy as np, tensorflow as tf
 from keras_regnet.layers import GroupedConv2D
