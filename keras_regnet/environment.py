@@ -27,8 +27,7 @@ def set_tensorflow_switches() -> None:
     and only as long as TensorFlow has not been imported: it would not look any more.
     Processes that this one starts inherit the variables.
     """
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    if x86 and "tensorflow" not in sys.modules and _backend() == "tensorflow":
+    if on_x86() and "tensorflow" not in sys.modules and _backend() == "tensorflow":
         for switch in SWITCHES:
             os.environ.setdefault(switch, "1")
 
@@ -36,7 +35,7 @@ def set_tensorflow_switches() -> None:
 @functools.cache
 def hint_at_onednn() -> None:
     """Says once in the log what oneDNN would gain; not where the user decided."""
-    if ONEDNN not in os.environ and platform.machine().lower() in ("x86_64", "amd64"):
+    if ONEDNN not in os.environ and on_x86():
         _LOGGER.warning(
             "TensorFlow runs without oneDNN on this CPU: training takes 1.5 to 2 "
             "times as long. Set the environment variable %s=1, or import "
@@ -45,6 +44,11 @@ def hint_at_onednn() -> None:
             ONEDNN,
             ONEDNN,
         )
+
+
+def on_x86() -> bool:
+    """Whether this processor is one for which TensorFlow has oneDNN."""
+    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def _backend() -> str:

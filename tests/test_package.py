@@ -80,7 +80,7 @@ def floor_of(module):
     """The floor on which design.md puts a module of the package."""
     floors = [
         {"version"},
-        {"files", "logs", "optional", "provenance", "text_table"},
+        {"environment", "files", "logs", "optional", "provenance", "text_table"},
         {"architecture", "layers", "optimizers", "preprocessing"},
         {"weights", "data", "plots"},
         {"models"},

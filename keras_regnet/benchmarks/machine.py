@@ -71,7 +71,7 @@ def onednn_here() -> bool:
 
 
 def _onednn() -> bool | None:
-    if keras.backend.backend() != "tensorflow" or not _on_x86():
+    if keras.backend.backend() != "tensorflow" or not environment.on_x86():
         return None
     import tensorflow as tf
 
@@ -85,10 +85,6 @@ def _onednn() -> bool | None:
         environment={"CUDA_VISIBLE_DEVICES": "-1"},
     ) as ask:
         return ask()
-
-
-def _on_x86() -> bool:
-    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def _pooled_allocator() -> bool | None:
