@@ -67,6 +67,31 @@ def test_all_kernels_have_the_same_gradients(
             np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("padding", ["same", "valid", (0, 0), (1, 1)])
+@pytest.mark.parametrize("filters", [kernels.MIN_PRODUCT_CHANNELS, 160])
+def test_wide_pointwise_gradients_are_the_convolutions_own(padding, filters):
+    channels = kernels.MIN_PRODUCT_CHANNELS
+    images = tf.random.stateless_normal((2, 5, 6, channels), seed=(0, 1))
+    kernel = tf.random.stateless_normal((1, 1, channels, filters), seed=(0, 2))
+    pads = [[0, 0], *[[each] * 2 for each in padding], [0, 0]]
+    pads = pads if isinstance(padding, tuple) else padding.upper()
+    own = results(lambda a, b: tf.nn.conv2d(a, b, 1, pads), images, kernel)
+    arguments = ((1, 1), padding)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, channels))])
+    def traced(images):
+        return results(
+            lambda a, b: kernels.convolution(a, b, *arguments), images, kernel
+        )
+
+    for mine, right in zip(traced(images), own, strict=True):
+        np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-4)
+    kinds = [
+        each.type for each in traced.get_concrete_function().graph.get_operations()
+    ]
+    assert ("Conv2DBackpropFilter" in kinds) == (padding == (1, 1))
+
+
 def test_shapes_are_known_where_the_images_are():
     """In a graph, too, where the functions that layers share know no sizes."""
     layer, _ = layer_and_input(40, 40, 5, strides=2)
