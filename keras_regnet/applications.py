@@ -11,11 +11,11 @@ other weights. Those of Keras 2 belong to its own graph, which is to be had too:
 include_preprocessing=True)`. It gave logits whatever `classifier_activation` was.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 
-from keras_regnet.architecture import application_name, published_names
+from keras_regnet.architecture import canonical_name
 from keras_regnet.models import RegNet
 from keras_regnet.preprocessing import decode_predictions
 
@@ -33,7 +33,8 @@ Args:
     input_tensor: A Keras tensor to use as the input.
     input_shape: `(height, width, channels)`.
     pooling: Without the classifier: None, `"avg"` or `"max"`.
-    classes: Number of classes.
+    classes: Number of classes. By default that of the weights, or 1000 (in Keras 2
+        always 1000).
     classifier_activation: Applied to the logits; None leaves them as they are.
 
 Returns:
@@ -45,9 +46,29 @@ Raises:
 """
 
 
-def _application(variant: str) -> Any:
-    """The function that builds `variant` under its name of Keras 2."""
-    function_name = application_name(variant)
+class _Application(Protocol):
+    """The signature of all of them."""
+
+    __name__: str
+
+    def __call__(
+        self,
+        model_name: str = ...,
+        include_top: bool = True,
+        include_preprocessing: bool = True,
+        weights: Any = "imagenet",
+        input_tensor: Any = None,
+        input_shape: tuple[int | None, int | None, int] | None = None,
+        pooling: str | None = None,
+        classes: int | None = None,
+        classifier_activation: Any = "softmax",
+    ) -> keras.Model:
+        """Builds the network."""
+
+
+def _application(function_name: str) -> _Application:
+    """The function of that name of Keras 2."""
+    variant = canonical_name(function_name)
 
     def build(
         model_name: str = function_name.lower(),
@@ -55,9 +76,9 @@ def _application(variant: str) -> Any:
         include_preprocessing: bool = True,
         weights: Any = "imagenet",
         input_tensor: Any = None,
-        input_shape: tuple | None = None,
+        input_shape: tuple[int | None, int | None, int] | None = None,
         pooling: str | None = None,
-        classes: int = 1000,
+        classes: int | None = None,
         classifier_activation: Any = "softmax",
     ) -> keras.Model:
         return RegNet(
@@ -78,12 +99,60 @@ def _application(variant: str) -> Any:
     return build
 
 
-_APPLICATIONS = {
-    application_name(name): _application(name) for name in published_names()
-}
-globals().update(_APPLICATIONS)
+# Written out, so that editors and type checkers see them.
+RegNetX002 = _application("RegNetX002")
+RegNetX004 = _application("RegNetX004")
+RegNetX006 = _application("RegNetX006")
+RegNetX008 = _application("RegNetX008")
+RegNetX016 = _application("RegNetX016")
+RegNetX032 = _application("RegNetX032")
+RegNetX040 = _application("RegNetX040")
+RegNetX064 = _application("RegNetX064")
+RegNetX080 = _application("RegNetX080")
+RegNetX120 = _application("RegNetX120")
+RegNetX160 = _application("RegNetX160")
+RegNetX320 = _application("RegNetX320")
+RegNetY002 = _application("RegNetY002")
+RegNetY004 = _application("RegNetY004")
+RegNetY006 = _application("RegNetY006")
+RegNetY008 = _application("RegNetY008")
+RegNetY016 = _application("RegNetY016")
+RegNetY032 = _application("RegNetY032")
+RegNetY040 = _application("RegNetY040")
+RegNetY064 = _application("RegNetY064")
+RegNetY080 = _application("RegNetY080")
+RegNetY120 = _application("RegNetY120")
+RegNetY160 = _application("RegNetY160")
+RegNetY320 = _application("RegNetY320")
 
-__all__ = [*_APPLICATIONS, "decode_predictions", "preprocess_input"]
+__all__ = [
+    "RegNetX002",
+    "RegNetX004",
+    "RegNetX006",
+    "RegNetX008",
+    "RegNetX016",
+    "RegNetX032",
+    "RegNetX040",
+    "RegNetX064",
+    "RegNetX080",
+    "RegNetX120",
+    "RegNetX160",
+    "RegNetX320",
+    "RegNetY002",
+    "RegNetY004",
+    "RegNetY006",
+    "RegNetY008",
+    "RegNetY016",
+    "RegNetY032",
+    "RegNetY040",
+    "RegNetY064",
+    "RegNetY080",
+    "RegNetY120",
+    "RegNetY160",
+    "RegNetY320",
+    "decode_predictions",
+    "preprocess_input",
+]
 
 
 def preprocess_input(x: Any, data_format: str | None = None) -> Any:

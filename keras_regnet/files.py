@@ -1,9 +1,23 @@
 """Files that are either whole or absent: written aside, then renamed into place."""
 
+import contextlib
+import errno
 import os
+import re
+import secrets
+import socket
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, ClassVar
+from weakref import WeakValueDictionary
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked, and a warning says so.
+    fcntl = None
 
 
 @contextmanager
@@ -22,7 +36,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         The temporary path to write to.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # In containers that share a folder processes have equal numbers.
+    own = secrets.token_hex(4)
+    temporary = path.with_name(f".{path.stem}.{own}.tmp{path.suffix}")
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -38,13 +54,127 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is one of another file system: `gs://`, `s3://`, `ram://`."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", os.fspath(path)) is not None
+
+
+def local_path(path: str | os.PathLike[str], name: str) -> Path:
+    """A path of this machine's own file systems, `~` expanded.
+
+    Args:
+        path: The path.
+        name: What it is given as, for the message.
+
+    Raises:
+        ValueError: It is one of another file system, of which a folder named `gs:`
+            would be made here.
+    """
+    if is_remote(path):
+        raise ValueError(
+            f"{name} must be a path on this machine (or mounted on it): its files are "
+            "locked, renamed and written in place, which remote file systems cannot "
+            f"do. Received: {name}={os.fspath(path)!r}"
+        )
+    return Path(path).expanduser()
+
+
+class FolderLock:
+    """The right to write in a folder; it ends with the process, however that ends.
+
+    The system's own lock of a file (`flock`), which holds for all processes and
+    containers of a machine and, through its server, for all machines of a network file
+    system. None is ever left behind; what the file says is for people to read.
+
+    Args:
+        path: The file to lock. It stays there.
+        what: What nobody else may do meanwhile, for the message.
+    """
+
+    _held: ClassVar[WeakValueDictionary[Path, "FolderLock"]] = WeakValueDictionary()
+
+    def __init__(self, path: Path, what: str) -> None:
+        self._path = path
+        self._what = what
+        self._file: IO[str] | None = None
+        self._process = 0
+        self.in_use = False
+
+    def acquire(self, shared: bool = False) -> "FolderLock":
+        """Takes the right, if it is not held already.
+
+        Args:
+            shared: Whether another lock of this process, that is not `in_use`, is as
+                good.
+
+        Returns:
+            The lock that is held: this one or that.
+
+        Raises:
+            ValueError: Another has it; the message says who.
+            OSError: The file cannot be written.
+        """
+        if self._is_mine() and not self.in_use:
+            return self
+        name = self._path.resolve()
+        other = self._held.get(name)
+        if shared and other is not None and other._is_mine() and not other.in_use:
+            return other
+        file = self._path.open("a+", encoding="utf-8")  # closed by `release`
+        try:
+            if fcntl is None:
+                raise OSError(errno.ENOSYS, "the system has no flock")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                file.seek(0)
+                holder = file.read().strip() or "an unknown process"
+                file.close()
+                raise ValueError(
+                    f"{self._what} Wait for it, or stop it. "
+                    f"Received: {self._path.parent}, held by {holder}"
+                ) from None
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                file.close()
+                raise
+            warnings.warn(
+                f"The file system of {self._path} has no locks ({error.strerror}): "
+                "make sure that nothing else writes there.",
+                stacklevel=3,
+            )
+        file.truncate(0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S%z")
+        file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
+        file.flush()
+        self._file, self._process = file, os.getpid()
+        self._held[name] = self
+        return self
+
+    def _is_mine(self) -> bool:
+        """Whether it is held, and not by the process that this one was forked from."""
+        return self._file is not None and self._process == os.getpid()
+
+    def release(self) -> None:
+        """Gives it back, also for forked processes that have the file open."""
+        self.in_use = False
+        if self._file is not None:
+            if fcntl is not None and self._is_mine():
+                with contextlib.suppress(OSError):
+                    fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._file.close()
+            self._file = None
+
+
 def keras_home() -> Path:
     """The folder in which Keras keeps its cache: KERAS_HOME, by default `~/.keras`.
 
     Keras has no public function for it; the rule is that of `keras.utils.get_file`.
+
+    Raises:
+        ValueError: KERAS_HOME is no path of this machine.
     """
     home = os.environ.get("KERAS_HOME")
     if home:
-        return Path(home).expanduser()
+        return local_path(home, "KERAS_HOME")
     base = Path.home()
     return (base if os.access(base, os.W_OK) else Path("/tmp")) / ".keras"

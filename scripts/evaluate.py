@@ -11,7 +11,6 @@ go to evaluation.json and the confusion matrix to confusion_matrix.png, in --out
 --report writes report.html anew with them and with the worst mistakes.
 """
 
-import dataclasses
 import json
 import os
 from pathlib import Path
@@ -47,7 +46,6 @@ flags.mark_flag_as_required("model")
 
 
 def _evaluate() -> None:
-    from keras_regnet.data import DataConfig, load
     from keras_regnet.files import write_text
     from keras_regnet.plots import plot_confusion_matrix
     from keras_regnet.training import evaluation, saved_run
@@ -55,10 +53,7 @@ def _evaluate() -> None:
     from keras_regnet.transfer.opening import open_run
 
     run = open_run(_MODEL.value)
-    config = run.data_config
-    if _DATASET.value:
-        config = DataConfig(name=_DATASET.value, image_size=run.image_shape[0])
-    if config is None:
+    if run.data_config is None and not _DATASET.value:
         raise ValueError(
             "A model outside a run directory needs --dataset. "
             f"Received: --model={_MODEL.value}"
@@ -68,10 +63,9 @@ def _evaluate() -> None:
             "--report belongs to a run directory and its own data set. "
             f"Received: --model={_MODEL.value}, --dataset={_DATASET.value}"
         )
-    changes = {"data_dir": _DATA_DIR.value, "batch_size": _BATCH_SIZE.value}
-    changes = {key: value for key, value in changes.items() if value is not None}
-    data = load(dataclasses.replace(config, **changes))
-    saved_run.check_fits(run, data)
+    data = saved_run.load_data(
+        run, _DATA_DIR.value, dataset=_DATASET.value, batch_size=_BATCH_SIZE.value
+    )
     worst = _MISTAKES.value if _REPORT.value else 0
     found = evaluation.evaluate_data(run.model, data, worst=worst)
     output = Path(_OUTPUT.value or run.path)

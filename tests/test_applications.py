@@ -1,10 +1,13 @@
+import ast
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_regnet import applications
 from keras_regnet.applications import RegNetX002
+from keras_regnet.architecture import application_name, published_names
 from tests.real_data import real_data
 from tests.test_package import run_python
 
@@ -16,7 +19,7 @@ SIGNATURE = {
     "input_tensor": None,
     "input_shape": None,
     "pooling": None,
-    "classes": 1000,
+    "classes": None,  # 1000 there; here that of the weights
     "classifier_activation": "softmax",
 }
 SIZES = (2, 4, 6, 8, 16, 32, 40, 64, 80, 120, 160, 320)
@@ -32,6 +35,31 @@ def test_every_function_has_the_signature_of_keras_2(name):
     assert list(defaults) == ["model_name", *SIGNATURE]
     assert function.__name__ == name
     assert "Returns:" in inspect.getdoc(function)
+
+
+def test_editors_and_type_checkers_see_every_function():
+    """What can be known without running the module: names, and a signature."""
+    tree = ast.parse(Path(applications.__file__).read_text(encoding="utf-8"))
+    assigned = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    }
+    assert [name for name in assigned if name.startswith("RegNet")] == NAMES
+    listed = ast.literal_eval(assigned["__all__"])
+    assert listed == [*NAMES, "decode_predictions", "preprocess_input"]
+    assert [application_name(name) for name in published_names()] == NAMES
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+    (call,) = (
+        node
+        for node in classes[functions["_application"].returns.id].body
+        if isinstance(node, ast.FunctionDef)
+    )
+    names = [argument.arg for argument in call.args.args]
+    assert names == ["self", "model_name", *SIGNATURE]
+    assert ast.unparse(call.returns) == "keras.Model"
 
 
 def test_builds_with_preprocessing_inside():

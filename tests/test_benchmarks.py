@@ -316,6 +316,7 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
 
 
 @pytest.mark.peers
+@pytest.mark.slow
 def test_the_other_cases_run_beside_their_peers(few_processes):
     """growth is train in a process of its own."""
     timm()
@@ -380,6 +381,7 @@ def test_onnx_files_run_beside_those_of_torch(monkeypatch):
 
 @pytest.mark.peers
 @pytest.mark.backends
+@pytest.mark.slow
 def test_the_gpu_case_on_what_device_there_is(few_processes, monkeypatch):
     """The same code on the CPU: JAX beside torch, each in a process of its own."""
     timm()

@@ -2,6 +2,7 @@
 
 from keras_regnet.data.config import AUGMENTATIONS, DataConfig
 from keras_regnet.data.description import DataDescription, describe
+from keras_regnet.data.image_files import decode
 from keras_regnet.data.image_reader import ImageReader
 from keras_regnet.data.loading import load
 from keras_regnet.data.pipeline import Data
@@ -15,6 +16,7 @@ __all__ = [
     "DataDescription",
     "ImageReader",
     "Problems",
+    "decode",
     "describe",
     "load",
 ]

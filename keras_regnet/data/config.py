@@ -118,7 +118,8 @@ class DataConfig:
             In-memory data and image folders are always shuffled completely.
         seed: Determines order and augmentation, together with the epoch.
         validation_fraction: Share of each class that is held out where the data set
-            has no validation or test part of its own.
+            has no validation or test part of its own. (Of all images together where
+            reading the labels would take too long: of records above 16 GiB.)
         hold_out: Whether that share is held out, and judged by, even where the data set
             has a part of its own for it, which is then not looked at: for choosing
             between networks.

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_regnet.data import transforms
 from keras_regnet.data.augmentation import CROPS, Augmentation
 from keras_regnet.data.config import DataConfig
+from keras_regnet.data.image_files import decode
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Decoder:
         images = transforms.resize(images, *self.evaluation_shape[:2])
         if self.config.normalize:
             images = transforms.normalize(images, self.config.mean, self.config.std)
-        return tf.ensure_shape(images, (None, *self.evaluation_shape))
+        return images
 
     def _whole(self, encoded: tf.Tensor, size: int) -> tf.Tensor:
         """One encoded image, whole where all have one size, else its middle."""
@@ -67,5 +68,5 @@ class Decoder:
             return transforms.decode_centre_crop(
                 encoded, size, self.config.crop_fraction, self.channels
             )
-        image = transforms.decode(encoded, self.channels)
+        image = decode(encoded, self.channels)
         return tf.ensure_shape(image, (*self.size, self.channels))

@@ -80,12 +80,15 @@ def describe(config: DataConfig) -> DataDescription:
             f"{sources.how_to_prepare(config, builder)}. "
             f"Received: name={config.name!r}, data_dir={config.data_dir!r}"
         )
-    (_, first, last), (_, begin, end) = sources.parts(config, sizes)
+    (train, train_size), (judged, judged_size) = sources.parts(config, sizes)
+    if train == judged and builder.is_prepared():
+        judged_size = int(sources.held_out_records(builder, config).sum())
+        train_size = sizes[train] - judged_size
     size = image_size(config, sources.small_size(image) or (224, 224))
     return DataDescription(
         config,
-        last - first,
-        end - begin,
+        train_size,
+        judged_size,
         (*size, image.shape[-1]),
         tuple(label.names),
         builder.is_prepared(),

@@ -1,17 +1,21 @@
 """Image folders: a folder for each class, with or without train and val above them."""
 
-import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+
+import tensorflow as tf
 
 from keras_regnet.data.config import DataConfig
-from keras_regnet.data.problems import DamagedImageError, reason_for_file
+from keras_regnet.data.hold_out import count_held_out
+from keras_regnet.data.hold_out import held_out as choose
+from keras_regnet.data.problems import DamagedImageError, look_at
+from keras_regnet.data.remote import is_folder, names_in, why_missing
 from keras_regnet.data.sources import Source
 from keras_regnet.data.splits import FileSplit
+from keras_regnet.files import is_remote
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 _VALIDATION_NAMES = ("val", "validation", "valid", "test")
@@ -21,7 +25,9 @@ CHECKED = 50_000  # files, up to which all are decoded once before they are used
 _Classes = dict[str, list[str]]
 
 
-def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
+def folder(
+    config: DataConfig, root: str, checked: bool = True, training: bool = True
+) -> Source:
     """An image folder: `root/train/<class>/*` and `root/val/<class>/*`, or without.
 
     The validation folder may also be called validation, valid or test. Where there is
@@ -31,11 +37,15 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
     Up to `CHECKED` files are all decoded once here, so that the sizes are exact and a
     damaged one is known by name before the first step. Files of other kinds than
     `EXTENSIONS` are left out, named and counted as damaged ones are.
+    Symbolic links are followed, but not to a folder above them, and each file counts
+    once: where it lies, if that is in the data set, else for validation, else in the
+    first class.
 
     Args:
         config: The configuration.
-        root: The folder.
+        root: The folder, on this disk or remote.
         checked: False: no file is looked into.
+        training: False: the validation folder is enough.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -43,40 +53,38 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
             validation than in training; or with `config.strict` a damaged image or a
             file that is none.
     """
-    if not root.is_dir():
-        raise FileNotFoundError(f"The image folder is missing. Received: {root}")
-    train_root = root / "train" if (root / "train").is_dir() else root
+    if not is_folder(root):
+        raise FileNotFoundError(
+            f"The image folder is missing{why_missing(root)}. Received: {root}"
+        )
+    train_root = os.path.join(root, "train")
+    found = [os.path.join(root, name) for name in _VALIDATION_NAMES]
+    found = [path for path in found if is_folder(path)]
+    if not is_folder(train_root):
+        train_root = root
+        if found and not training and not config.hold_out:
+            return _evaluated(config, found[0], checked)
     classes, others = _classes(train_root)
     if len(classes) < 2:
         raise ValueError(
             f"{train_root} has one class only. Expected a folder for each of at least "
             f"two. Received: {list(classes)}"
         )
-    found = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
     separate = train_root != root and found and not config.hold_out
     held_out = None
     if separate:
         held_out, more = _classes(found[0])
         others += more
     if held_out is not None and set(held_out) != set(classes):
+        name, other = os.path.basename(train_root), os.path.basename(found[0])
         raise ValueError(
             f"{train_root} and {found[0]} must have the same classes. Only in "
-            f"{train_root.name}: {sorted(set(classes) - set(held_out))}; only in "
-            f"{found[0].name}: {sorted(set(held_out) - set(classes))}. "
+            f"{name}: {sorted(set(classes) - set(held_out))}; only in "
+            f"{other}: {sorted(set(held_out) - set(classes))}. "
             f"Received: {root}"
         )
-    parts = [part for part in (classes, held_out) if part is not None]
-    everything = [path for part in parts for paths in part.values() for path in paths]
-    bad = _check(everything, config) if checked else {}
-    _tell_others(others, config)
-    for part in parts:
-        for name, paths in part.items():
-            part[name] = [path for path in paths if path not in bad]
-            if not part[name]:
-                raise ValueError(
-                    f"None of the {len(paths)} files of class {name!r} can be "
-                    f"decoded; the first: {bad[paths[0]]}. Received: {paths[0]}"
-                )
+    parts = [part for part in (held_out, classes) if part is not None]
+    bad = _use(parts, others, root, config, checked)
     if held_out is None:
         classes, held_out = _divide(classes, root, config)
     return Source(
@@ -90,16 +98,104 @@ def folder(config: DataConfig, root: Path, checked: bool = True) -> Source:
     )
 
 
+def _evaluated(config: DataConfig, root: str, checked: bool) -> Source:
+    """A validation folder alone."""
+    classes, others = _classes(root)
+    bad = _use([classes], others, root, config, checked)
+    return Source(
+        class_names=tuple(classes),
+        channels=3,
+        size=None,
+        default_size=(224, 224),
+        train=FileSplit((), ()),
+        validation=_split(classes),
+        skipped=(*bad, *others),
+    )
+
+
+def _use(
+    parts: list[_Classes],
+    others: list[str],
+    root: str,
+    config: DataConfig,
+    checked: bool,
+) -> dict[str, str]:
+    """Takes out of the parts what comes twice or cannot be used; gives the latter.
+
+    Raises:
+        ValueError: Nothing is left of a class.
+    """
+    _count_once(parts, root)
+    everything = [path for part in parts for paths in part.values() for path in paths]
+    bad = _check(everything, config) if checked else {}
+    _tell_others(others, config)
+    for part in parts:
+        for name, paths in part.items():
+            part[name] = [path for path in paths if path not in bad]
+            if not part[name]:
+                raise ValueError(
+                    f"None of the {len(paths)} files of class {name!r} can be "
+                    f"decoded; the first: {bad[paths[0]]}. Received: {paths[0]}"
+                )
+    return bad
+
+
+def _count_once(parts: list[_Classes], root: str) -> None:
+    """Leaves each file, however many links lead to it, in one part and one class.
+
+    Args:
+        parts: The part that keeps a file, where it lies in none, first.
+        root: The folder of the data set.
+    """
+    if is_remote(root):
+        return
+    real_root = os.path.realpath(root)
+    folders: dict[str, str] = {}
+    keepers: dict[str, str] = {}
+    reals: dict[str, str] = {}
+    for part in parts:
+        for path in (path for paths in part.values() for path in paths):
+            inner, name = os.path.split(path)
+            if inner not in folders:
+                folders[inner] = os.path.realpath(inner)
+            real = os.path.join(folders[inner], name)
+            if os.path.islink(real):
+                real = os.path.realpath(real)
+            reals[path] = real
+            at_home = real == real_root + path[len(root) :]
+            if at_home or real not in keepers:
+                keepers[real] = path
+    twice = [path for path, real in reals.items() if keepers[real] != path]
+    if not twice:
+        return
+    warnings.warn(
+        f"{len(twice)} of {len(reals)} images are left out because symbolic links lead "
+        f"to them more than once, and each counts once: {twice[0]} is "
+        f"{keepers[reals[twice[0]]]}",
+        stacklevel=5,
+    )
+    for part in parts:
+        for name, paths in part.items():
+            part[name] = [path for path in paths if keepers[reals[path]] == path]
+            if not part[name]:
+                raise ValueError(
+                    f"All {len(paths)} images of class {name!r} are symbolic links to "
+                    "images of another class or part, and each counts once. "
+                    f"Received: {paths[0]}, which is {keepers[reals[paths[0]]]}"
+                )
+
+
 def check(paths: list[str]) -> dict[str, str]:
     """Decodes every file once, on all cores, and warns of each that fails.
 
     Returns:
         The reason for each file that cannot be used, in the order of `paths`.
     """
-    bad = {}
+    bad, turned = {}, 0
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        reasons = threads.map(reason_for_file, paths, chunksize=16)
-        for path, reason in zip(paths, reasons, strict=True):
+        found = threads.map(look_at, paths, chunksize=16)
+        for path, (reason, is_turned) in zip(paths, found, strict=True):
+            turned += is_turned and not reason
             if reason:
                 bad[path] = reason
                 warnings.warn(f"Skipped an image: {path}: {reason}", stacklevel=3)
@@ -107,6 +203,13 @@ def check(paths: list[str]) -> dict[str, str]:
         warnings.warn(
             f"{len(bad)} of {len(paths)} images were skipped because they cannot be "
             "decoded",
+            stacklevel=3,
+        )
+    if turned:
+        warnings.warn(
+            f"{turned} of {len(paths)} images are turned or mirrored by an orientation "
+            "that their camera noted (EXIF). It is not applied: training, evaluation "
+            "and prediction see the pixels as they are stored",
             stacklevel=3,
         )
     return bad
@@ -117,7 +220,8 @@ def _check(paths: list[str], config: DataConfig) -> dict[str, str]:
     if len(paths) > CHECKED:
         logging.getLogger("keras_regnet").warning(
             "The %d images are more than %d, so that they are not checked beforehand. "
-            "Those that cannot be used are told when they are met",
+            "Those that cannot be used are told when they are met. Orientations that "
+            "cameras noted (EXIF) are not looked for, and never applied",
             len(paths),
             CHECKED,
         )
@@ -132,18 +236,17 @@ def _check(paths: list[str], config: DataConfig) -> dict[str, str]:
     return bad
 
 
-def _classes(root: Path) -> tuple[_Classes, list[str]]:
+def _classes(root: str) -> tuple[_Classes, list[str]]:
     """The image files of each class, both sorted by name, and all other files."""
     classes: _Classes = {}
     others: _Classes = {}
-    for entry in sorted(root.iterdir()):
-        if entry.is_dir() and not entry.name.startswith("."):
+    for name in names_in(root):
+        entry = os.path.join(root, name)
+        if not name.startswith(".") and is_folder(entry):
             files = _files(entry)
             images = [f for f in files if f.lower().endswith(EXTENSIONS)]
-            classes[entry.name] = images
-            others[entry.name] = [
-                f for f in files if not f.lower().endswith(EXTENSIONS)
-            ]
+            classes[name] = images
+            others[name] = [f for f in files if not f.lower().endswith(EXTENSIONS)]
     if not classes:
         raise ValueError(
             f"{root} has no folders. Expected one for each class, with "
@@ -163,14 +266,35 @@ def _classes(root: Path) -> tuple[_Classes, list[str]]:
     return classes, [path for paths in others.values() for path in paths]
 
 
-def _files(folder: Path) -> list[str]:
-    """All files below a folder, by name; hidden ones aside."""
+def _files(folder: str) -> list[str]:
+    """All files below a folder, by name; hidden ones aside.
+
+    A link to a folder that has been walked, or that is above the link, is left alone.
+    """
+    walk = tf.io.gfile.walk(folder) if is_remote(folder) else _walk(folder)
     return sorted(
         os.path.join(inner, name)
-        for inner, _, names in os.walk(folder, followlinks=True)
+        for inner, _, names in walk
         for name in names
         if not name.startswith(".")
     )
+
+
+def _walk(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` along links, without loops."""
+    top = os.path.realpath(folder)
+    seen = {top}
+    for inner, folders, names in os.walk(folder, followlinks=True):
+        here, followed = os.path.realpath(inner), []
+        for name in folders:
+            real = os.path.realpath(os.path.join(inner, name))
+            above = os.path.join(real, "")
+            loop = any(f"{place}/".startswith(above) for place in (here, top))
+            if real not in seen and not loop:
+                seen.add(real)
+                followed.append(name)
+        folders[:] = followed
+        yield inner, folders, names
 
 
 def _tell_others(others: list[str], config: DataConfig) -> None:
@@ -194,27 +318,26 @@ def _tell_others(others: list[str], config: DataConfig) -> None:
 
 
 def _divide(
-    classes: Mapping[str, list[str]], root: Path, config: DataConfig
+    classes: Mapping[str, list[str]], root: str, config: DataConfig
 ) -> tuple[_Classes, _Classes]:
     """Holds out a share of each class, at least one image, by the names' hashes."""
-
-    def rank(path: str) -> bytes:
-        name = Path(path).relative_to(root).as_posix()
-        return hashlib.sha256(f"{config.split_seed}/{name}".encode()).digest()
-
-    train: _Classes = {}
-    validation: _Classes = {}
     for name, paths in classes.items():
-        count = max(1, round(len(paths) * config.validation_fraction))
-        if count >= len(paths):
+        if count_held_out(len(paths), config.validation_fraction) >= len(paths):
             raise ValueError(
                 f"Class {name!r} has too few images to hold some out. Expected at "
                 f"least 2, and validation_fraction={config.validation_fraction} of "
                 f"them fewer than all. Received: {len(paths)}"
             )
-        held_out = set(sorted(paths, key=rank)[:count])
-        train[name] = [path for path in paths if path not in held_out]
-        validation[name] = [path for path in paths if path in held_out]
+    names = [path[len(root) + 1 :] for paths in classes.values() for path in paths]
+    labels = [label for label, paths in enumerate(classes.values()) for _ in paths]
+    chosen = choose(names, labels, config.validation_fraction, config.split_seed)
+    which = iter(chosen)
+    train: _Classes = {}
+    validation: _Classes = {}
+    for name, paths in classes.items():
+        marked = [(path, next(which)) for path in paths]
+        train[name] = [path for path, out in marked if not out]
+        validation[name] = [path for path, out in marked if out]
     return train, validation
 
 

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_regnet.data import transforms
+from keras_regnet.data.image_files import decode
 from keras_regnet.preprocessing import PreprocessingSpec, preprocessing_for
 from keras_regnet.preprocessing.normalization import normalize
 
@@ -84,8 +85,6 @@ class ImageReader:
         Returns:
             float32 `(height, width, channels)`.
         """
-        accurately = self.kind == "specification"
-        decode = transforms.decode_accurately if accurately else transforms.decode
         return self.pixels(decode(encoded, self.channels)[None])[0]
 
     def pixels(self, images: tf.Tensor) -> tf.Tensor:

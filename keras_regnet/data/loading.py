@@ -8,21 +8,27 @@ from keras_regnet.data.pipeline import Data
 from keras_regnet.data.problems import Problems
 from keras_regnet.data.sources import Source, digits, tfds
 from keras_regnet.data.tfrecords import tfrecords
+from keras_regnet.files import is_remote
 
 
-def load(config: DataConfig) -> Data:
+def load(config: DataConfig, training: bool = True) -> Data:
     """Finds a data set and checks that it can serve `config`.
 
     Small image folders are read through once here, and the records of TFRecords are
     counted; other images are decoded when they are first used.
+
+    Args:
+        config: The configuration.
+        training: False: only `Data.validation` is needed. There may be fewer training
+            images than a batch has, or none.
 
     Raises:
         ValueError: The data set is unknown or does not fit the configuration.
         FileNotFoundError: It is not on this disk.
         ImportError: scikit-learn or tensorflow-datasets is not installed.
     """
-    source = find_source(config)
-    if source.train.size < config.batch_size:
+    source = find_source(config, training=training)
+    if training and source.train.size < config.batch_size:
         raise ValueError(
             f"batch_size must be at most the {source.train.size} training images of "
             f"{config.name!r}. Received: {config.batch_size}"
@@ -77,22 +83,27 @@ def image_size(config: DataConfig, customary: tuple[int, int]) -> tuple[int, int
     return (size, size) if size else customary
 
 
-def find_source(config: DataConfig, checked: bool = True) -> Source:
+def find_source(
+    config: DataConfig, checked: bool = True, training: bool = True
+) -> Source:
     """Reads the data set that `config.name` names.
 
     Args:
         config: The configuration.
         checked: False: the files of an image folder are not looked into.
+        training: False: validation images are enough.
     """
     kind, root = locate(config)
     if kind == "digits":
         return digits(config)
     if kind == "folder":
-        return folder(config, root, checked)
-    return tfrecords(config, root) if kind == "tfrecord" else tfds(config)
+        return folder(config, root, checked, training)
+    if kind == "tfrecord":
+        return tfrecords(config, root, training)
+    return tfds(config)
 
 
-def locate(config: DataConfig) -> tuple[str, Path | None]:
+def locate(config: DataConfig) -> tuple[str, str | None]:
     """What kind of data set a name means, and the folder where it has one.
 
     Returns:
@@ -109,10 +120,17 @@ def locate(config: DataConfig) -> tuple[str, Path | None]:
                 f'A folder needs its path: "{kind}:/path", or "{kind}" and data_dir. '
                 f"Received: name={name!r}, data_dir=None"
             )
-        return kind, Path(root).expanduser()
+        return kind, _folder(root)
     # A slash alone may be TFDS's ("imagenet_resized/32x32"); a bare word is a name.
-    if name.startswith(("/", "./", "../", "~")) or (
-        "/" in name and Path(name).is_dir()
+    if (
+        is_remote(name)
+        or name.startswith(("/", "./", "../", "~"))
+        or ("/" in name and Path(name).is_dir())
     ):
-        return "folder", Path(name).expanduser()
+        return "folder", _folder(name)
     return "tfds", None
+
+
+def _folder(path: str) -> str:
+    """A path without a slash at its end: a remote one must not become a `Path`."""
+    return path.rstrip("/") if is_remote(path) else str(Path(path).expanduser())

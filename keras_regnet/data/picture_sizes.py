@@ -34,9 +34,14 @@ def picture_size(encoded: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _other_size(encoded: tf.Tensor) -> tf.Tensor:
+def head_of(encoded: tf.Tensor) -> tf.Tensor:
+    """The first 32 bytes of a file, with zeros after the end of a shorter one."""
     start = tf.strings.substr(encoded, 0, _HEADER)
-    head = tf.strings.substr(tf.strings.join([start, bytes(_HEADER)]), 0, _HEADER)
+    return tf.strings.substr(tf.strings.join([start, bytes(_HEADER)]), 0, _HEADER)
+
+
+def _other_size(encoded: tf.Tensor) -> tf.Tensor:
+    head = head_of(encoded)
     data = tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int64)
 
     def starts(text: bytes, at: int = 0) -> tf.Tensor:

@@ -11,6 +11,7 @@ from keras_regnet.data import guard, transforms
 from keras_regnet.data.augmentation import Augmentation
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.decoding import Decoder
+from keras_regnet.data.image_reader import ImageReader
 from keras_regnet.data.mixing import mixer
 from keras_regnet.data.portions import Portion
 from keras_regnet.data.problems import Problems
@@ -37,6 +38,8 @@ class Data:
         skipped: Files that were left out: they cannot be decoded, or are no pictures.
         problems: Names and number of what could not be read so far, `skipped` and what
             was met in an epoch.
+        reader: What is done with validation images, where a network says it. None: what
+            the configuration says.
     """
 
     config: DataConfig
@@ -48,6 +51,7 @@ class Data:
     skipped: tuple[str, ...] = field(repr=False)
     problems: Problems = field(repr=False, compare=False)
     _source: Source = field(repr=False)
+    reader: ImageReader | None = None
 
     @property
     def num_classes(self) -> int:
@@ -57,6 +61,8 @@ class Data:
     @property
     def evaluation_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of the images in validation batches."""
+        if self.reader is not None:
+            return (self.reader.height, self.reader.width, self.image_shape[-1])
         size = self.config.evaluation_size
         return (size, size, self.image_shape[-1]) if size else self.image_shape
 
@@ -88,6 +94,11 @@ class Data:
         `config.crop_fraction`.
         """
         return self._source.size is None
+
+    @property
+    def hold_out(self) -> str | None:
+        """By what rule records were held out to evaluate on; None where none were."""
+        return self._source.hold_out
 
     @property
     def steps_per_epoch(self) -> int:
@@ -210,6 +221,8 @@ class Data:
                 lambda step: step,
             )
 
+        shape = (None, *self.evaluation_shape)
+
         @guard.unconverted
         def batch(first: tuple, second: tuple) -> tuple:
             if isinstance(split, ArraySplit):
@@ -217,7 +230,11 @@ class Data:
             else:
                 (step, fields), (kept, images, labels) = first, second
                 lost = guard.leave_out(kept, fields)
-            return step, self._decoder.complete(images), labels, lost
+            if self.reader is None:
+                images = self._decoder.complete(images)
+            elif isinstance(split, ArraySplit):
+                images = self.reader.pixels(images)
+            return step, tf.ensure_shape(images, shape), labels, lost
 
         dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         dataset = self._told(dataset, split)
@@ -314,9 +331,15 @@ class Data:
     @cached_property
     def _row_functions(self) -> dict[str, RowFunction]:
         source, decoder = self._source, self._decoder
+
+        def read(encoded: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+            return tf.ensure_shape(self.reader(encoded), self.evaluation_shape)
+
         return {
             "train": guard.row_function(source.train, decoder.train),
-            "validation": guard.row_function(source.validation, decoder.validation),
+            "validation": guard.row_function(
+                source.validation, read if self.reader else decoder.validation
+            ),
         }
 
 

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
+from keras_regnet.data.image_files import decode
+from keras_regnet.data.orientation import orientation
 from keras_regnet.data.picture_sizes import MOST_PIXELS, picture_size
+from keras_regnet.data.remote import read_bytes
 
 
 class DamagedImageError(ValueError):
@@ -108,7 +111,7 @@ def reason_for(encoded: bytes) -> str:
             if encoded[:3] == b"\xff\xd8\xff":
                 tf.io.decode_jpeg(encoded, channels=3, ratio=8)
             else:
-                tf.io.decode_image(encoded, 3, expand_animations=False)
+                decode(encoded)
     except tf.errors.OpError as error:
         # TensorFlow puts "{{function_node ...}} " before its reason and the op after.
         reason = (error.message or "").rpartition("}} ")[2].partition(" [Op:")[0]
@@ -116,10 +119,18 @@ def reason_for(encoded: bytes) -> str:
     return ""
 
 
+def look_at(path: str) -> tuple[str, bool]:
+    """Why an image file cannot be used, empty where it can; and whether it is turned.
+
+    Turned or mirrored: by the orientation that a camera noted in it.
+    """
+    try:
+        encoded = read_bytes(path)
+    except OSError as error:
+        return error.strerror or str(error), False
+    return reason_for(encoded), orientation(encoded) != 1
+
+
 def reason_for_file(path: str) -> str:
     """Why an image file cannot be used; empty where it can."""
-    try:
-        with open(path, "rb") as file:
-            return reason_for(file.read())
-    except OSError as error:
-        return error.strerror or str(error)
+    return look_at(path)[0]

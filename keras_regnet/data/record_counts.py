@@ -15,13 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from keras_regnet.files import keras_home, write_text
+import numpy as np
+import tensorflow as tf
+
+from keras_regnet.data.remote import stat
+from keras_regnet.files import is_remote, keras_home, write_text
 
 _AROUND = 16  # bytes of a record besides its own
 _SAID_EVERY = 10.0  # seconds
 
 
-def count_records(paths: Sequence[Path]) -> list[int]:
+def count_records(paths: Sequence[str]) -> list[int]:
     """The number of records of each file.
 
     Raises:
@@ -31,7 +35,7 @@ def count_records(paths: Sequence[Path]) -> list[int]:
     begin = said = time.monotonic()
     counts = []
     with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as threads:
-        for count in threads.map(_count, paths):
+        for count in threads.map(_count_file, paths):
             counts.append(count)
             now = time.monotonic()
             if now - said > _SAID_EVERY:
@@ -44,6 +48,18 @@ def count_records(paths: Sequence[Path]) -> list[int]:
                 )
                 said = now
     return counts
+
+
+def _count_file(path: str) -> int:
+    if not is_remote(path):
+        return _count(Path(path))
+    try:  # to read it through takes as long as to ask for every length
+        records = tf.data.TFRecordDataset(path)
+        return int(records.reduce(np.int64(0), lambda count, _: count + 1))
+    except tf.errors.DataLossError as error:
+        raise ValueError(
+            f"A TFRecord file must be whole ({error.message}). Received: {path}"
+        ) from error
 
 
 def _count(path: Path) -> int:
@@ -73,9 +89,9 @@ class Notes:
         paths: The files.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        stats = [(path, path.stat()) for path in paths]
-        key = json.dumps([(str(p), s.st_size, s.st_mtime_ns) for p, s in stats])
+    def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
+        stats = [(os.fspath(path), stat(os.fspath(path))) for path in paths]
+        key = json.dumps([(path, found.size, found.changed) for path, found in stats])
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
         self.path = keras_home() / "keras_regnet" / "records" / f"{name}.json"
 

@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data.config import DataConfig
+from keras_regnet.data.hold_out import LABELS_READ, RULE, count_held_out, held_out
 from keras_regnet.data.problems import reason_for
+from keras_regnet.data.record_counts import Notes
 from keras_regnet.data.splits import ArraySplit, RecordSplit, Split
 from keras_regnet.optional import require
 
@@ -34,6 +37,7 @@ class Source:
         train: The training part.
         validation: The part to judge by.
         skipped: Files that were left out: they cannot be decoded, or are no pictures.
+        hold_out: By what rule records were held out; None where they were not.
     """
 
     class_names: tuple[str, ...]
@@ -43,6 +47,7 @@ class Source:
     train: Split
     validation: Split
     skipped: tuple[str, ...] = ()
+    hold_out: str | None = None
 
 
 def digits(config: DataConfig) -> Source:
@@ -81,8 +86,9 @@ def tfds(config: DataConfig) -> Source:
     """A TFDS data set that has `image` and `label`.
 
     The validation part is "validation" where there is one (ImageNet's "test" has no
-    labels), else "test", else the last `config.validation_fraction` of "train", which
-    it is too with `config.hold_out`.
+    labels), else "test". Without both, and with `config.hold_out`, it is
+    `config.validation_fraction` of "train", held out at random (see `hold_out.py`): of
+    each class where "train" has up to `LABELS_READ` bytes.
 
     Raises:
         ValueError: TFDS does not know the name, or the features do not fit.
@@ -100,31 +106,37 @@ def tfds(config: DataConfig) -> Source:
             return count * height * width * channels <= _AUTO_CACHE_BYTES
         return bool(config.cache)
 
-    def split(name: str, first: int, last: int) -> Split:
-        count = last - first
+    def split(name: str, count: int, kept: np.ndarray | None) -> Split:
+        shards = _Shards(builder.info.splits[name], kept)
         if size and in_memory(count):
-            part = _slice(name, first, last, sizes)
-            return ArraySplit(count, lambda: _decode_all(builder, part), part)
+            return ArraySplit(count, lambda: _decode_all(builder, name, shards), name)
         return RecordSplit(
             count,
             config.shuffle_buffer,
             (tf.string, tf.int32, tf.string),
             open=lambda seed, start, stop: _open(
-                builder, _slice(name, first + start, first + stop, sizes), seed
+                builder, name, shards, seed, start, stop
             ),
             read=lambda encoded, label, _: (encoded, label),
             name=lambda _, __, identity: identity.decode(),
             reason=lambda encoded, *_: reason_for(encoded),
         )
 
-    train, validation = parts(config, sizes)
+    (train, _), (judged, _) = parts(config, sizes)
+    kept = chosen = None
+    if judged == train:
+        chosen = held_out_records(builder, config)
+        kept = ~chosen
     return Source(
         class_names=tuple(label.names),
         channels=channels,
         size=size,
         default_size=size or (224, 224),
-        train=split(*train),
-        validation=split(*validation),
+        train=split(train, sizes[train] if kept is None else int(kept.sum()), kept),
+        validation=split(
+            judged, sizes[judged] if chosen is None else int(chosen.sum()), chosen
+        ),
+        hold_out=None if chosen is None else RULE,
     )
 
 
@@ -201,8 +213,11 @@ def features(builder: Any) -> tuple[Any, Any]:
 
 def parts(
     config: DataConfig, sizes: Mapping[str, int]
-) -> tuple[tuple[str, int, int], tuple[str, int, int]]:
-    """The training and the validation part: a name, the first image, the last + 1.
+) -> tuple[tuple[str, int], tuple[str, int]]:
+    """The training and the validation part: a name, and about how many images.
+
+    Where some of "train" are held out, both are "train"; the numbers are exact but for
+    the rounding in each class.
 
     Args:
         config: The configuration.
@@ -216,25 +231,106 @@ def parts(
     total = sizes["train"]
     for name in ("validation", "test"):
         if name in sizes and not config.hold_out:
-            return ("train", 0, total), (name, 0, sizes[name])
-    at = total - max(1, round(total * config.validation_fraction))
-    return ("train", 0, at), ("train", at, total)
+            return ("train", total), (name, sizes[name])
+    count = count_held_out(total, config.validation_fraction)
+    return ("train", total - count), ("train", count)
 
 
-def _slice(name: str, first: int, last: int, sizes: Mapping[str, int]) -> str:
-    """How TFDS writes a part."""
-    whole = (first, last) == (0, sizes[name])
-    return name if whole else f"{name}[{first}:{last}]"
+def held_out_records(builder: Any, config: DataConfig) -> np.ndarray:
+    """Which of the records of "train" are held out, in the order of its files.
+
+    Their labels are read once, and noted in Keras' folder.
+    """
+    split = builder.info.splits["train"]
+    shards, labels = _Shards(split), None
+    if split.num_bytes <= LABELS_READ:
+        notes = Notes([os.fspath(path) for path in split.filepaths])
+        labels = notes.read().get("each")
+        if not isinstance(labels, list) or len(labels) != shards.total:
+            found = np.full(shards.total, -1)
+            examples = _open(builder, "train", shards, None, 0, shards.total)
+            examples = examples.map(lambda _, label, identity: (label, identity))
+            for each, names in examples.batch(4096).as_numpy_iterator():
+                found[[shards.place(name) for name in names]] = each
+            labels = found.tolist()
+            notes.write({"each": labels})
+    return held_out(
+        shards.names(), labels, config.validation_fraction, config.split_seed
+    )
 
 
-def _decode_all(builder: Any, part: str) -> tuple[np.ndarray, np.ndarray]:
+class _Shards:
+    """The records of a part of a TFDS data set, numbered through its files.
+
+    Args:
+        split: TFDS's description of the part.
+        kept: Which records there are; None for all.
+    """
+
+    def __init__(self, split: Any, kept: np.ndarray | None = None) -> None:
+        self.files = [os.path.basename(path) for path in split.filepaths]
+        self.lengths = np.asarray(split.shard_lengths, np.int64)
+        self.begins = np.cumsum(self.lengths) - self.lengths
+        self.total = int(self.lengths.sum())
+        self.whole = kept is None
+        self.rows = np.arange(self.total) if kept is None else np.flatnonzero(kept)
+        self._begin = dict(zip(self.files, self.begins.tolist(), strict=True))
+
+    def names(self) -> list[str]:
+        """TFDS's ids of all records."""
+        return [
+            f"{file}__{number}"
+            for file, length in zip(self.files, self.lengths, strict=True)
+            for number in range(length)
+        ]
+
+    def place(self, identity: bytes) -> int:
+        """The number of a record, by its id."""
+        file, _, number = identity.decode().rpartition("__")
+        return self._begin[file] + int(number)
+
+    def filter(self, dataset: tf.data.Dataset, rows: np.ndarray) -> tf.data.Dataset:
+        """Keeps those records, by their `tfds_id`."""
+        with tf.device("/CPU:0"):
+            files, begins = tf.constant(self.files), tf.constant(self.begins)
+            wanted = tf.constant(np.isin(np.arange(self.total), rows))
+
+        def is_wanted(example: Mapping[str, tf.Tensor]) -> tf.Tensor:
+            identity = example["tfds_id"]
+            file = tf.strings.regex_replace(identity, r"__\d+$", "")
+            number = tf.strings.regex_replace(identity, r"^.*__", "")
+            begin = begins[tf.argmax(files == file)]
+            return wanted[begin + tf.strings.to_number(number, tf.int64)]
+
+        return dataset.filter(is_wanted)
+
+
+def _decode_all(
+    builder: Any, name: str, shards: _Shards
+) -> tuple[np.ndarray, np.ndarray]:
     """All images and labels of a part, decoded, in the stored order."""
-    everything = builder.as_dataset(split=part, batch_size=-1, shuffle_files=False)
-    return everything["image"].numpy(), everything["label"].numpy().astype(np.int32)
+    tensorflow_datasets = require("tensorflow_datasets", "train")
+    config = tensorflow_datasets.ReadConfig(add_tfds_id=not shards.whole)
+    with _without_warnings("CounterV2"):
+        everything = builder.as_dataset(
+            split=name, batch_size=-1, shuffle_files=False, read_config=config
+        )
+    images = everything["image"].numpy()
+    labels = everything["label"].numpy().astype(np.int32)
+    if shards.whole:
+        return images, labels
+    places = np.array([shards.place(each) for each in everything["tfds_id"].numpy()])
+    rows = np.argsort(places)[shards.rows]
+    return images[rows], labels[rows]
 
 
-def _open(builder: Any, part: str, seed: int | None) -> tf.data.Dataset:
+def _open(
+    builder: Any, name: str, shards: _Shards, seed: int | None, start: int, stop: int
+) -> tf.data.Dataset:
     """Streams (encoded image, label, id), the files of the part in the seed's order."""
+    rows = shards.rows[start:stop]
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    part = name if (first, last) == (0, shards.total) else f"{name}[{first}:{last}]"
     tensorflow_datasets = require("tensorflow_datasets", "train")
     options = tf.data.Options()
     options.deterministic = True
@@ -254,6 +350,8 @@ def _open(builder: Any, part: str, seed: int | None) -> tf.data.Dataset:
             decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
             read_config=reading,
         )
+    if last - first > len(rows):
+        dataset = shards.filter(dataset, rows)
     return dataset.map(
         lambda example: (
             example["image"],

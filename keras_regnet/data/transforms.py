@@ -1,4 +1,4 @@
-"""What happens to pixels: decoding, augmentation and resizing, with tf.image.
+"""What happens to pixels: crops, augmentation and resizing, with tf.image.
 
 Randomness is drawn apart from being used: the `draw_*` functions are pure functions
 of a stateless seed, the others take what was drawn. Functions that say `images` work
@@ -6,6 +6,8 @@ on whole batches, which is several times cheaper than one image at a time.
 """
 
 import tensorflow as tf
+
+from keras_regnet.data.image_files import DCT, decode, to_channels
 
 # One generator everywhere: "auto_select" may pick another one on another device.
 GENERATOR = "philox"
@@ -181,28 +183,6 @@ def to_uint8(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images + 0.5, tf.uint8)
 
 
-def decode(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
-    """Decodes JPEG, PNG, BMP, WebP or GIF (first frame) to uint8 `(h, w, channels)`.
-
-    Grey, palette and CMYK pictures come out with the channels asked for; a WebP with
-    transparency is refused by TensorFlow.
-    """
-    image = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
-    return tf.ensure_shape(image, (None, None, channels))
-
-
-def decode_accurately(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
-    """As `decode`, but the pixels of a JPEG are Pillow's.
-
-    TensorFlow's default is a faster and coarser inverse transform.
-    """
-
-    def jpeg() -> tf.Tensor:
-        return tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE")
-
-    return tf.cond(tf.io.is_jpeg(encoded), jpeg, lambda: decode(encoded, channels))
-
-
 def decode_random_crop(
     encoded: tf.Tensor,
     seed: tf.Tensor,
@@ -236,9 +216,10 @@ def decode_random_crop(
 
         def at(ratio: int) -> tf.Tensor:
             window = tf.concat((box[:2] // ratio, tf.maximum(box[2:] // ratio, 1)), 0)
-            return tf.io.decode_and_crop_jpeg(
-                encoded, window, channels=channels, ratio=ratio
+            crop = tf.io.decode_and_crop_jpeg(
+                encoded, window, channels=3, ratio=ratio, dct_method=DCT
             )
+            return to_channels(crop, channels)
 
         steps = tf.constant([(ratio * size) ** 2 for ratio in (2, 4, 8)], tf.float32)
         halvings = tf.reduce_sum(tf.cast(cropped > steps, tf.int32))

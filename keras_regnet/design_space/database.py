@@ -7,14 +7,15 @@ The log needs a disk of this machine: SQLite's does not work on network file sys
 
 import contextlib
 import errno
-import fcntl
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from keras_regnet.design_space.records import COLUMNS
+from keras_regnet.files import FolderLock
 
 FORMAT = 1
 APPLICATION = 0x52_67_44_53  # marks SQLite files that are studies
@@ -69,7 +70,7 @@ def connect(path: Path, writing: bool) -> sqlite3.Connection:
         # SQLite's own messages do not say that a folder is missing.
         if writing:
             path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+        connection = _open(path) if writing else _open_to_read(path)
         try:
             connection.row_factory = sqlite3.Row
             _check(connection, path)
@@ -83,6 +84,40 @@ def connect(path: Path, writing: bool) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _open(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Opens a file to read, or a copy where SQLite would have to write beside it.
+
+    That is so where nobody writes and this user may not: a writer's own files beside it
+    are enough to read along.
+    """
+    connection = None
+    try:
+        connection = _open(path, "ro")
+        connection.execute("PRAGMA user_version").fetchone()
+        return connection
+    except sqlite3.OperationalError as error:
+        if connection is not None:
+            connection.close()
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if not name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+            raise
+    copied = sqlite3.connect(":memory:", isolation_level=None)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "study"
+        shutil.copyfile(path, copy)
+        log = path.with_name(f"{path.name}-wal")
+        if log.is_file():  # of a writer that was killed
+            shutil.copyfile(log, f"{copy}-wal")
+        with contextlib.closing(_open(copy)) as source:
+            source.backup(copied)
+    return copied
 
 
 @contextmanager
@@ -126,7 +161,13 @@ def naming(path: Path) -> Iterator[None]:
             ) from error
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CONSTRAINT")):
             raise damaged(path, str(error)) from error
-        if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+            raise OSError(
+                errno.EACCES,
+                f"Cannot read or write {path}: {error}. Is it, or its folder, "
+                "read-only for this user?",
+            ) from error
+        if name.startswith("SQLITE_IOERR"):
             raise OSError(
                 errno.EIO, f"Cannot read or write {path}: {error}. Is the disk full?"
             ) from error
@@ -142,7 +183,7 @@ def damaged(path: Path, what: str) -> ValueError:
 
 
 @contextmanager
-def only_writer(path: Path) -> Iterator[IO[bytes]]:
+def only_writer(path: Path) -> Iterator[None]:
     """Holds the right to write a study; it ends with the process, however that ends.
 
     A file beside the study is locked: SQLite locks the study itself, in a way that
@@ -151,21 +192,19 @@ def only_writer(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         ValueError: Another process has it.
     """
-    lock = path.with_name(path.name + ".lock")
+    file = path.with_name(path.name + ".lock")
+    lock = FolderLock(
+        file, f"Another process is training the networks of the study {path}."
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("ab")
+        lock.acquire()
     except OSError as error:
-        raise OSError(error.errno, f"Cannot write {lock}: {error.strerror}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                "Another process is training the networks of this study. Wait for it, "
-                f"or stop it. Received: {path}"
-            ) from None
-        yield file
+        raise OSError(error.errno, f"Cannot write {file}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

@@ -23,6 +23,7 @@ from keras_regnet.design_space.records import (
 from keras_regnet.design_space.regime import Regime
 from keras_regnet.design_space.study_file import StudyFile
 from keras_regnet.design_space.trial import TrialResult
+from keras_regnet.files import local_path
 from keras_regnet.training.run_directory import differing
 
 
@@ -45,7 +46,7 @@ class Study(StudyFile):
                 is of a later format, or is being written by another process.
             OSError: It cannot be written.
         """
-        path = Path(path)
+        path = local_path(path, "study")
         with contextlib.ExitStack() as held:
             held.enter_context(database.only_writer(path))
             connection = database.connect(path, writing=True)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from keras_regnet.design_space import database
 from keras_regnet.design_space.records import DONE, STATUSES, WAITING, Record
 from keras_regnet.design_space.regime import Regime
+from keras_regnet.files import local_path
 
 
 class StudyFile:
@@ -36,11 +37,13 @@ class StudyFile:
     def read(cls, path: str | os.PathLike[str]) -> Self:
         """Opens a study to look at it, also while another process goes on with it.
 
+        Reading needs no right to write.
+
         Raises:
             FileNotFoundError: There is no such file.
             ValueError: It is damaged, no study, empty, or of a later format.
         """
-        path = Path(path)
+        path = local_path(path, "study")
         with contextlib.ExitStack() as held:
             connection = database.connect(path, writing=False)
             held.callback(connection.close)

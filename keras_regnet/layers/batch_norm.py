@@ -24,8 +24,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     updated with the *unbiased* variance of the batch, `n / (n - 1)` times the biased
     one, as torch, the fused kernel and therefore every published RegNet have it;
     Keras' layer uses the biased one. With a single value per channel (`n = 1`) the
-    factor is 1. The fallbacks (statistics over several replicas, masks, float64, other
-    axes, other backends) compute the same.
+    factor is 1; without any (a replica that gets no rows of a short batch, a mask that
+    leaves nothing) the running statistics stay as they are. The fallbacks (statistics
+    over several replicas, masks, float64, other axes, other backends) compute the same.
 
     Args:
         axis: The axis to normalise, typically the channels' (-1).
@@ -66,6 +67,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             mask: Optional boolean tensor of the inputs' shape without the last axis:
                 where it is False, values do not count in the statistics.
         """
+        if training and self.compute_dtype == "float16":
+            kernels.check_loss_scaling_is_possible()
         training = bool(training and self.trainable)
         if self._fused_kernel_applies(inputs, training, mask):
             return self._call_fused(inputs, training)
@@ -99,6 +102,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.momentum,
         )
         if training:
+            if not all(inputs.shape[:3]):  # perhaps no rows, or none at all
+                present = ops.size(inputs) > 0
+                mean, variance = (
+                    ops.where(present, new, ops.cast(old, "float32"))
+                    for new, old in (
+                        (mean, self.moving_mean),
+                        (variance, self.moving_variance),
+                    )
+                )
             self._assign(mean, variance)
         return ops.cast(outputs, self.compute_dtype)
 
@@ -110,7 +122,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if training:
             mean, variance, count = self._moments_and_count(inputs, mask)
             unbiased = variance * (count / ops.maximum(count - 1, 1))
-            self._update(mean, unbiased)
+            self._update(mean, unbiased, count > 0)
         outputs = ops.batch_normalization(
             inputs,
             mean,
@@ -152,13 +164,17 @@ class BatchNormalization(keras.layers.BatchNormalization):
         variance = over_replicas(ops.sum(squares, axes)) / divisor
         return mean, variance, count
 
-    def _update(self, mean: Any, variance: Any) -> None:
-        """Averages a batch's statistics into the running ones."""
+    def _update(self, mean: Any, variance: Any, present: Any) -> None:
+        """Averages a batch's statistics into the running ones where there are any."""
         old = self.moving_mean, self.moving_variance
         self._assign(
             *(
-                variable * self.momentum
-                + ops.cast(new, variable.dtype) * (1.0 - self.momentum)
+                ops.where(
+                    present,
+                    variable * self.momentum
+                    + ops.cast(new, variable.dtype) * (1.0 - self.momentum),
+                    variable,
+                )
                 for variable, new in zip(old, (mean, variance), strict=True)
             )
         )

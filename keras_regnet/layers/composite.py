@@ -1,6 +1,6 @@
 """What all layers made of other layers share, and a walk through them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -63,6 +63,13 @@ def all_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
         waiting += [
             part
             for value in parts
-            for part in (value if isinstance(value, (list, tuple)) else [value])
+            for part in _members(value)
             if isinstance(part, keras.layers.Layer)
         ]
+
+
+def _members(value: Any) -> Iterable[Any]:
+    """What a layer's attribute holds: one thing, or those of a list or dict."""
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, (list, tuple, set)) else [value]

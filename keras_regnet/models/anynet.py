@@ -27,7 +27,7 @@ def AnyNet(
     input_tensor: Any = None,
     input_shape: tuple[int | None, int | None, int] | None = None,
     pooling: str | None = None,
-    classes: int = 1000,
+    classes: int | None = None,
     classifier_activation: Any = "softmax",
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
@@ -56,14 +56,14 @@ def AnyNet(
             libraries (`.safetensors`, `.pth`, `.pyth`), of keras.applications (`.h5`),
             or written by `model.save_weights()` (`.weights.h5`) or `model.save()`
             (`.keras`) of an equal network; or what `keras_regnet.weights.read`
-            returned. The classifier keeps its random initialisation, with a message,
-            where the weights are for another number of classes.
+            returned. The classifier keeps its random initialisation, with a warning,
+            where `classes` is another number than that of the weights.
         input_tensor: A Keras tensor to use as the input.
         input_shape: `(height, width, channels)`; height and width may be None. By
             default `(224, 224, 3)` with the classifier and `(None, None, 3)` without.
         pooling: Without the classifier: None for the last feature map, `"avg"` or
             `"max"` for a vector.
-        classes: Number of classes.
+        classes: Number of classes. By default that of the weights' classifier, or 1000.
         classifier_activation: Applied to the logits; None leaves them as they are.
         dropout: Rate of the dropout before the classifier.
         stochastic_depth: Probability of leaving out the last block's branch; it grows
@@ -81,11 +81,13 @@ def AnyNet(
         padding: `"symmetric"`, the official one, or `"same"`: the graph of
             keras.applications, for its weights alone.
         feature_maps: Without the classifier: the outputs are a dictionary of the
-            stem's and each stage's feature map, keyed `"P1"` to `"P5"` by the power of
-            2 of their stride. Where two have the same stride the deeper one counts.
-            With `output_stride` the keys stay those of the undilated network.
-        output_stride: 8, 16 or 32: the largest stride of a feature map. Further
-            strides become dilations with the same weights; for X and Y blocks.
+            stem's and each stage's feature map, keyed by their stride: `"P3"` for 8,
+            the third power of 2, and `"stride6"` where it is no such power. Where two
+            have the same stride the deeper one counts; with `output_stride` these are
+            the last ones.
+        output_stride: 8, 16 or 32: the largest stride of a feature map. The first
+            stride beyond it, and all after that, become dilations with the same
+            weights; for X and Y blocks.
         synchronized_batch_norm: Whether batch statistics are those of all replicas of
             a `tf.distribute` strategy.
         dtype: A dtype policy or its name, for example `"mixed_bfloat16"`. The
@@ -114,6 +116,8 @@ def AnyNet(
     policy = keras.dtype_policies.get(dtype)
     head_dtype = "float32" if policy.compute_dtype != policy.variable_dtype else policy
     weights, _ = prepare(weights, parameters, False, accept_license, padding)
+    if classes is None:
+        classes = (weights.classes if weights else 0) or 1000
     of_weights = preprocessing or (weights and weights.preprocessing)
     size = of_weights.image_size if of_weights else 224
     inputs = model_inputs(parameters, include_top, input_tensor, input_shape, size)
@@ -150,14 +154,13 @@ def AnyNet(
 
     blocks = list(parameters.blocks())
     dilation = 1
-    undilated = stride
     for index, block in enumerate(blocks):
-        undilated *= block.stride
         strides = block.stride
         # A stride that becomes a dilation: the block itself still samples the grid
         # of its input, the blocks after it the coarser one.
         own_dilation = dilation
-        if output_stride is not None and stride * strides > output_stride:
+        too_large = output_stride is not None and stride * strides > output_stride
+        if too_large or dilation > 1:  # no convolution has both
             dilation *= strides
             strides = 1
         stride *= strides
@@ -169,7 +172,7 @@ def AnyNet(
             stochastic_depth=stochastic_depth * index / max(1, len(blocks) - 1),
             **common,
         )(x)
-        maps[_level(undilated)] = x
+        maps[_level(stride)] = x
 
     if feature_maps:
         outputs: Any = maps
@@ -200,8 +203,9 @@ def AnyNet(
 
 
 def _level(stride: int) -> str:
-    """The customary name of a feature map: the power of 2 of its stride."""
-    return f"P{stride.bit_length() - 1}"
+    """The name of a feature map: the usual one where its stride is a power of 2."""
+    power = stride.bit_length() - 1
+    return f"P{power}" if stride == 2**power else f"stride{stride}"
 
 
 def _pool(kind: str, policy: Any) -> keras.layers.Layer:

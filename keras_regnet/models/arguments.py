@@ -18,7 +18,7 @@ class ModelOptions(TypedDict, total=False):
     input_tensor: Any
     input_shape: tuple[int | None, int | None, int] | None
     pooling: str | None
-    classes: int
+    classes: int | None
     classifier_activation: Any
     dropout: float
     stochastic_depth: float
@@ -38,7 +38,7 @@ def check(
     parameters: AnyNetParameters,
     include_top: bool,
     pooling: str | None,
-    classes: int,
+    classes: int | None,
     feature_maps: bool,
     output_stride: int | None,
     padding: str,
@@ -58,7 +58,7 @@ def check(
         raise ValueError(
             f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}"
         )
-    if not isinstance(classes, int) or classes < 1:
+    if classes is not None and (not isinstance(classes, int) or classes < 1):
         raise ValueError(
             f"`classes` must be a positive integer. Received: classes={classes!r}"
         )

@@ -21,6 +21,18 @@ _KINDS = {
     ResBasicBlock: "res_basic",
     VanillaBlock: "vanilla",
 }
+_FUNCTIONS = {
+    name.lower().replace("_", "")
+    for name in (*dir(keras.activations), "PReLU")
+    if not name.startswith("_")
+}
+_PASSING = (
+    keras.layers.ActivityRegularization,
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.Identity,
+    keras.layers.Reshape,
+)
 _OTHERS = {
     "stem_pad",
     "stem_pool",
@@ -90,6 +102,41 @@ def arguments_of(model: keras.Model) -> tuple[AnyNetParameters, dict[str, Any]]:
         "name": model.name,
     }
     return parameters, arguments | _first(layers) | _last(model, layers)
+
+
+def output_activation(model: keras.Model) -> str | None:
+    """The function in which a model's graph ends; the values it gives are not asked.
+
+    Layers after it that change no number (a dropout, a reshape, a linear activation, as
+    mixed precision has it) are passed over.
+
+    Args:
+        model: Any model; of one that is no graph of layers nothing is known.
+
+    Returns:
+        `"softmax"` (over the last axis), `"sigmoid"`, or the name of another activation
+        (`"relu"`, ...); `"linear"` for a layer of weights without one; None for other
+        ends, for several outputs, and where there is no graph.
+    """
+    if len(getattr(model, "outputs", None) or ()) != 1:
+        return None
+    rank = len(model.outputs[0].shape)
+    for operation in reversed(getattr(model, "operations", model.layers)):
+        if isinstance(operation, keras.Model):
+            return output_activation(operation)
+        function = getattr(operation, "activation", None)
+        if function is None:  # layers and operations that are a function themselves
+            name = type(operation).__name__.lower()
+            found = name if name.removeprefix("leaky") in _FUNCTIONS else None
+        else:
+            name = getattr(function, "__name__", type(function).__name__)
+            found = name.lower().removesuffix("_v2")  # as in tf.nn.softmax
+        if found == "softmax" and getattr(operation, "axis", -1) not in (-1, rank - 1):
+            return "softmax over another axis"
+        linear = found == "linear" and isinstance(operation, keras.layers.Activation)
+        if not (linear or isinstance(operation, _PASSING)):
+            return found
+    return None
 
 
 def _stages(blocks: list[Any]) -> tuple[Stage, ...]:

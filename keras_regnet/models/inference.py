@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+_MOST_BYTES = 2**30  # of constants: a graph has a limit of 2 GB
+
 
 def inference_function(model: keras.Model, **options: Any) -> Callable[[Any], Any]:
     """Compiles a model for inference with the weights it has now.
@@ -39,14 +41,15 @@ def inference_function(model: keras.Model, **options: Any) -> Callable[[Any], An
         )
     import tensorflow as tf
 
-    fixed = [
-        [variable.numpy() for variable in variables]
-        for variables in (model.trainable_variables, model.non_trainable_variables)
-    ]
+    kinds = (model.trainable_variables, model.non_trainable_variables)
+    fixed: list[list[Any]] = [[each.numpy() for each in kind] for kind in kinds]
+    if sum(value.nbytes for kind in fixed for value in kind) > _MOST_BYTES:
+        fixed = [[tf.constant(value) for value in kind] for kind in fixed]
 
     @tf.function(reduce_retracing=True, **options)
     def infer(images: Any) -> Any:
-        constants = [[tf.constant(value) for value in values] for values in fixed]
+        # Of tensors these are the tensors themselves, outside of the graph.
+        constants = [[tf.convert_to_tensor(x) for x in values] for values in fixed]
         return model.stateless_call(*constants, images, training=False)[0]
 
     return infer

@@ -7,6 +7,7 @@ tests/optimizers/test_sgd.py fails if it vanishes.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,6 +63,8 @@ class CoupledDecay(keras.optimizers.Optimizer):
         self.coupled_weight_decay = float(weight_decay)
         self.norm_weight_decay = _float(norm_weight_decay)
         self.bias_weight_decay = _float(bias_weight_decay)
+        self._spared: tuple[keras.Variable, ...] = ()
+        self._spared_names: tuple[str, ...] = ()
         self.learning_rate_factors = {
             path: float(factor)
             for path, factor in (learning_rate_factors or {}).items()
@@ -71,7 +74,9 @@ class CoupledDecay(keras.optimizers.Optimizer):
         """Looks up the decay and the factor of each of `variables`."""
         super().build(variables)
         self.decays = tuple(
-            decay_of(
+            0.0
+            if self._is_spared(variable)
+            else decay_of(
                 group_of(variable),
                 self.coupled_weight_decay,
                 self.norm_weight_decay,
@@ -82,6 +87,34 @@ class CoupledDecay(keras.optimizers.Optimizer):
         self.factors = tuple(
             factor_of(variable.path, self.learning_rate_factors)
             for variable in variables
+        )
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Sequence[keras.Variable] | None = None,
+        var_names: Sequence[str] | None = None,
+    ) -> None:
+        """Excludes variables from weight decay, as in Keras' own optimizers.
+
+        Args:
+            var_list: Variables.
+            var_names: Regular expressions, one of which is found in the variable's
+                name (the last part of its path).
+
+        Raises:
+            ValueError: The optimizer is already built.
+        """
+        if self.built:
+            raise ValueError(
+                "exclude_from_weight_decay must come before the optimizer is built. "
+                f"Received: var_list={var_list}, var_names={var_names}"
+            )
+        self._spared = tuple(var_list or ())
+        self._spared_names = tuple(var_names or ())
+
+    def _is_spared(self, variable: keras.Variable) -> bool:
+        return any(variable is each for each in self._spared) or any(
+            re.search(pattern, variable.name) for pattern in self._spared_names
         )
 
     def decayed(self, gradient: Any, variable: Any) -> tuple[Any, int]:

@@ -18,10 +18,10 @@ class ImagePreprocessing(keras.layers.Layer):
     Before normalisation every pixel equals Pillow's, hence timm's and torchvision's:
     measured on 94 photographs with both interpolations and crops of 224, 288 and 384
     pixels. After it they are within 1e-6, the rounding of float32. Two things remain.
-    TensorFlow's JPEG decoder equals Pillow's with `dct_method="INTEGER_ACCURATE"` only
-    (`tf.io.decode_jpeg`); by default two thirds of the pixels here differ, by up to 18.
-    And images more than twice as high as wide, which the newest Pillow resizes in
-    another order (see `resampling.py`).
+    TensorFlow's JPEG decoder equals Pillow's with `dct_method="INTEGER_ACCURATE"` only,
+    and some kinds of files need more: `keras_regnet.data.decode` gives the pixels that
+    Pillow gives for all of them. And images more than twice as high as wide, which the
+    newest Pillow resizes in another order (see `resampling.py`).
 
     It works in a model, which takes images of any size then, in `Dataset.map`, and
     under XLA where the size is fixed. No gradient passes.
@@ -67,6 +67,11 @@ class ImagePreprocessing(keras.layers.Layer):
         """Preprocesses an image, or a batch of one size."""
         single = len(inputs.shape) == 3
         images = ops.expand_dims(inputs, 0) if single else inputs
+        if keras.backend.standardize_dtype(images.dtype) == "uint16":
+            raise ValueError(
+                "Pixels must be numbers of 0 to 255; those of 16 bits must be divided "
+                "by 257 before. Received: images of dtype uint16"
+            )
         images = resize_and_crop(images, self.specification)
         if self.normalize:
             images = normalize(images, self.specification)

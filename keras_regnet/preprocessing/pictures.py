@@ -22,8 +22,9 @@ def resize_and_crop(image: Any, specification: PreprocessingSpec) -> np.ndarray:
     Args:
         image: A Pillow image of any mode, the path of an image file, or an array
             `(height, width)` or `(height, width, channels)` of 0 to 255; numbers that
-            are not whole are rounded. The orientation that a camera may have noted in
-            a file is not looked at, as in timm and torchvision.
+            are not whole are rounded. 16 bits of a PNG or of Pillow's mode I;16 are
+            scaled by 1/257. The orientation that a camera may have noted in a file is
+            not looked at, as in timm and torchvision.
         specification: What to do.
 
     Returns:
@@ -37,7 +38,7 @@ def resize_and_crop(image: Any, specification: PreprocessingSpec) -> np.ndarray:
     pillow = require("PIL.Image", "weights")
     if isinstance(image, str | os.PathLike):
         with pillow.open(image) as opened:
-            return resize_and_crop(opened, specification)
+            return resize_and_crop(_eight_bits(opened), specification)
     channels = specification.channels
     if isinstance(image, pillow.Image):
         planes = _planes_of_image(image, channels)
@@ -82,15 +83,60 @@ def _resize_and_crop(image: Any, specification: PreprocessingSpec, kind: Any) ->
 
 
 def _planes_of_image(image: Any, channels: int) -> list[Any]:
-    if channels in (1, 3):
-        return [image.convert("L" if channels == 1 else "RGB")]
-    planes = image.split()
-    if len(planes) != channels:
-        raise ValueError(
-            f"The image must have {channels} channels, as the specification's mean "
-            f"and std. Received: an image of mode {image.mode}"
-        )
-    return list(planes)
+    if channels not in (1, 3):
+        planes = image.split()
+        if len(planes) != channels:
+            raise ValueError(
+                f"The image must have {channels} channels, as the specification's mean "
+                f"and std. Received: an image of mode {image.mode}"
+            )
+        return list(planes)
+    pillow = require("PIL.Image", "weights")
+    # Pillow's own conversion of 16 bits makes all but the darkest 255 values white.
+    if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG"):
+        image = pillow.fromarray(_from_sixteen(np.asarray(image)))
+    elif image.mode in ("I", "F"):
+        return _planes_of_array(np.asarray(image), channels)
+    elif image.mode == "CMYK":
+        image = pillow.fromarray(_mixed(image))
+    image = image.convert("RGB")
+    return [image if channels == 3 else image.convert("L")]
+
+
+def _eight_bits(image: Any) -> Any:
+    """An opened file; if it is a PNG of 16 bits in several channels, scaled to 8.
+
+    Pillow reads the upper bytes of those alone. The same data read as if the lower byte
+    came first gives the others.
+    """
+    lower = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
+    tile = image.tile[0] if image.format == "PNG" and image.tile else (None,) * 4
+    if tile[3] not in lower or (tile[3] == "LA;16B" and image.mode != "RGBA"):
+        return image
+    pillow = require("PIL.Image", "weights")
+    with pillow.open(image.filename) as again:
+        again.tile = [(*tile[:3], lower[tile[3]])]
+        low = np.asarray(again)[..., :3]
+    high = np.asarray(image)[..., :3]
+    if tile[3] == "LA;16B":  # of which the first two bytes of four are the grey
+        high, low = low[..., :1].repeat(3, -1), low[..., 1:2].repeat(3, -1)
+    return pillow.fromarray(_from_sixteen(high * np.uint32(256) + low))
+
+
+def _from_sixteen(array: np.ndarray) -> np.ndarray:
+    """0 to 65,535 scaled to 0 to 255 and rounded, uint8."""
+    return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _mixed(image: Any) -> np.ndarray:
+    """Red, green and blue of CMYK, as TensorFlow mixes them; Pillow's differ by 1.
+
+    Pillow takes every JPEG's inks for inverted, as Adobe's are; others are not.
+    """
+    light = 255 - np.asarray(image).astype(np.int32)
+    if image.format == "JPEG" and "adobe" not in image.info:
+        light = 255 - light
+    return (light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
 
 
 def _planes_of_array(array: np.ndarray, channels: int) -> list[Any]:

@@ -5,7 +5,7 @@ imported when it is first asked for.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_regnet.publishing.metadata import Metadata
 from keras_regnet.publishing.reading import (
@@ -15,6 +15,14 @@ from keras_regnet.publishing.reading import (
     load_published,
     read_metadata,
 )
+
+if TYPE_CHECKING:  # editors and type checkers do not run `__getattr__`
+    from keras_regnet.publishing.agreement import DisagreementError
+    from keras_regnet.publishing.exported import ExportedFile
+    from keras_regnet.publishing.fusion import fuse
+    from keras_regnet.publishing.litert_export import export_litert
+    from keras_regnet.publishing.onnx_export import export_onnx
+    from keras_regnet.publishing.publication import publish
 
 _WRITERS = {
     "DisagreementError": "agreement",

@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_regnet.layers import SqueezeExcite
 from keras_regnet.layers.composite import all_layers
+from keras_regnet.preprocessing import PixelNormalization
+from keras_regnet.preprocessing.normalization import normalize
 
 _SILENT = 1e-3  # of the largest magnitude before the ReLU
 
@@ -45,6 +47,58 @@ def image_batches(
         yield batch.astype(np.float32)
     if not found:
         raise ValueError(f"There must be {name} images. Received: none")
+
+
+def check_useful(
+    batches: list[np.ndarray], model: keras.Model, judged_by_others: bool
+) -> None:
+    """Refuses calibration images that cannot set ranges.
+
+    Args:
+        batches: The images.
+        model: What they are for.
+        judged_by_others: Whether other images will show what the ranges are worth.
+            Otherwise these have to lie, and to spread, in the range of numbers that the
+            model expects, if it says one.
+
+    Raises:
+        ValueError: They have values that are not finite, do not differ, or are scaled
+            otherwise.
+    """
+    lowest = float(np.min([batch.min() for batch in batches]))  # NaN stays so
+    highest = float(np.max([batch.max() for batch in batches]))
+    received = f"Received: calibration images of {lowest:g} to {highest:g}"
+    if not np.isfinite([lowest, highest]).all():
+        raise ValueError(f"Calibration images must have finite numbers. {received}")
+    first = batches[0][0]
+    if lowest == highest or (
+        sum(map(len, batches)) > 1 and all((batch == first).all() for batch in batches)
+    ):
+        raise ValueError(f"Calibration images must differ. {received}, all the same")
+    low, high = expected_range(model) or (-np.inf, np.inf)
+    slack, least = 0.05 * (high - low), (high - low) / 8
+    known = np.isfinite(low) and not judged_by_others
+    if known and (
+        lowest < low - slack or highest > high + slack or highest - lowest < least
+    ):
+        raise ValueError(
+            f"Calibration images must be as the model takes them, of {low:.3g} to "
+            f"{high:.3g}, and spread over an eighth of that. {received}"
+        )
+
+
+def expected_range(model: keras.Model) -> tuple[float, float] | None:
+    """The least and the greatest number of the images that a model says it expects."""
+    for layer in all_layers(model):
+        if isinstance(layer, PixelNormalization):
+            if layer.applied:
+                return 0.0, 255.0
+            ends = np.array([[[0.0]], [[255.0]]]) + np.zeros(
+                layer.specification.channels
+            )
+            found = keras.ops.convert_to_numpy(normalize(ends, layer.specification))
+            return float(found.min()), float(found.max())
+    return None
 
 
 def give_silent_units_a_range(

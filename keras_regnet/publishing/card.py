@@ -73,12 +73,15 @@ def _preprocessing(known: Metadata) -> str:
         "side",
         "specification": f"the middle {size} after resizing",
     }[image["kind"]]
-    found = known.arguments.get("preprocessing")
-    if found is None:
+    inside = known.arguments.get("include_preprocessing", False)
+    if not inside and not image["normalized"]:
         return kind
-    inside = "inside the model" if not image["normalized"] else "before the model"
+    own = known.arguments.get("preprocessing")
+    found = own if inside else image["specification"]
     mean, std = (", ".join(f"{x:g}" for x in found[key]) for key in ("mean", "std"))
-    return f"{kind}; then (pixels / 255 - {mean}) / {std}, {inside}"
+    turned = ", channels in the order BGR" if found["channel_order"] == "bgr" else ""
+    where = "inside the model" if inside else "before the model"
+    return f"{kind}; then (pixels / 255 - {mean}) / {std}{turned}, {where}"
 
 
 def _training(known: Metadata) -> list[str]:
@@ -173,9 +176,12 @@ _ENDPOINTS = """## Endpoints
 | `fast_serving`, `fast_serve_pixels`, `fast_serve` | the same | the same | native |
 
 Both kernels run and train wherever TensorFlow runs. The native ones are faster on a \
-GPU, and for single images where TensorFlow has oneDNN. The `fast_` signatures have \
-the batch normalisation folded into the convolutions, narrow groups merged to 16 \
-channels, and the weights as constants: training the SavedModel does not change them."""
+GPU, and for single images where TensorFlow has oneDNN. {fast}"""
+
+_FAST = """The `fast_` signatures have the batch normalisation folded into the \
+convolutions, narrow groups merged to 16 channels, and the weights as constants: \
+training the SavedModel does not change them."""
+_FAST_OF_LARGE = "The `fast_` signatures have the weights of the others, too."
 
 
 def _endpoints(known: Metadata) -> list[str]:
@@ -184,7 +190,8 @@ def _endpoints(known: Metadata) -> list[str]:
         _ENDPOINTS.format(
             range=_range(known),
             outputs="logits" if top else "features",
-            answer="`probabilities`, `logits`" if top else "`features`",
+            fast=_FAST if known.has_constants else _FAST_OF_LARGE,
+            answer=_answers(known) if top else "`features`",
         )
     ]
     if known.speed:
@@ -198,6 +205,12 @@ def _endpoints(known: Metadata) -> list[str]:
                 f"| {size} | " + " | ".join(f"{times[name]:g}" for name in names) + " |"
             )
     return lines
+
+
+def _answers(known: Metadata) -> str:
+    activation = known.arguments.get("classifier_activation")
+    shares = activation in (None, "linear", "softmax", "sigmoid")
+    return f"`{'probabilities' if shares else 'scores'}`, `logits`"
 
 
 def _limits(known: Metadata) -> list[str]:

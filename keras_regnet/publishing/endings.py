@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from keras_regnet.models import output_activation
+
 ENDINGS = ("logits", "softmax")
 
 _LINEAR = keras.activations.linear
@@ -45,6 +47,8 @@ def with_ending(model: keras.Model, activation: str | None) -> keras.Model:
         )
     last = _last_layer(model)
     found = _activation(last)
+    if activation == output_activation(model):
+        return model
     wanted = _SOFTMAX if activation == "softmax" else _LINEAR
     if found is wanted:
         return model
@@ -70,8 +74,9 @@ def with_ending(model: keras.Model, activation: str | None) -> keras.Model:
 def output_names(model: keras.Model) -> dict[str, str] | str:
     """What the outputs are called outside: a name, or one for each key.
 
-    `"logits"`, `"probabilities"`, `"features"` for other vectors, `"feature_map"`, or
-    the keys of a dictionary.
+    `"logits"`; `"probabilities"` where the graph ends in a softmax or sigmoids, and
+    `"scores"` where it ends in another function; `"features"` for other vectors,
+    `"feature_map"`, or the keys of a dictionary.
     """
     if isinstance(model.output, dict):
         return {key: str(key) for key in model.output}
@@ -82,11 +87,10 @@ def output_names(model: keras.Model) -> dict[str, str] | str:
         )
     if len(model.outputs[0].shape) == 4:
         return "feature_map"
-    last = _last_layer(model)
-    found = _activation(last)
-    if found is None or (found is _LINEAR and not isinstance(last, keras.layers.Dense)):
-        return "features"
-    return "logits" if found is _LINEAR else "probabilities"
+    found = output_activation(model)
+    if found in ("softmax", "sigmoid"):
+        return "probabilities"
+    return {None: "features", "linear": "logits"}.get(found, "scores")
 
 
 def _last_layer(model: keras.Model) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data import ImageReader
+from keras_regnet.preprocessing.normalization import normalize
 from keras_regnet.publishing import layout, litert_export, onnx_export, speed
 from keras_regnet.publishing.agreement import Agreement, compare
 from keras_regnet.publishing.copying import in_float32
@@ -80,8 +81,8 @@ def export_formats(
         activation: `"logits"` or `"softmax"` for ONNX and LiteRT; None as the model is.
         onnx_layout: `"NHWC"` or `"NCHW"`.
         calibration: For `litert_int8`: images as the model takes them.
-        evaluation: Images outside the calibration set, on which all are compared; by
-            default random ones.
+        evaluation: Images outside the calibration set, on which all are compared, and
+            8 bits have to agree; by default random ones, on which those need not.
         measure_speed: Whether all are timed, beside the Keras model.
         publication: Further arguments of `publish`.
 
@@ -107,11 +108,12 @@ def export_formats(
     folder.mkdir(parents=True, exist_ok=True)
     reference = with_ending(in_float32(model), activation)
     names = output_names(reference)
+    given = evaluation
     if evaluation is None:
         random = np.random.RandomState(1)
         evaluation = random.randint(0, 256, (_IMAGES, *shape)).astype(np.float32)
         if reader.normalized:
-            evaluation = evaluation / 128 - 1
+            evaluation = np.asarray(normalize(evaluation, reader.specification))
     runners: dict[str, tuple[Path, Runner]] = {}
     for each in formats:
         if each == "saved_model":
@@ -142,6 +144,7 @@ def export_formats(
                 precision=precision,
                 activation=activation,
                 calibration=calibration if precision == "int8" else None,
+                evaluation=given if precision == "int8" else None,
                 verbose=False,
             )
             runners[each] = path, litert_export.runner(path, names, os.cpu_count())

@@ -3,7 +3,9 @@
 That is the layout of TensorFlow Serving, which looks for folders named by a number.
 """
 
+import contextlib
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -11,9 +13,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed process left stays.
+    fcntl = None
+
 CHECKSUMS = "SHA256SUMS"
+LISTED = (
+    "metadata.json",
+    "model.keras",
+    "model_card.md",
+    "saved_model.pb",
+    "variables/variables.index",
+)
+"""Files of every published model; with the data of the variables, see `_must_list`."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_UNFINISHED = re.compile(r"\.\d+\.(\d+)\.tmp")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def check_name(name: str) -> None:
@@ -47,42 +63,109 @@ def new_version(folder: Path, version: int | None = None) -> Iterator[tuple[Path
     It stands beside the versions under a name that no server takes for one. When the
     block ends, checksums of everything in it are added, all is flushed to the disk, and
     it is renamed. If the block raises, it is removed; what a killed process left is
-    removed by the next one.
+    removed by who makes the same version. Several may publish at once, from any
+    machine: each gets a version of its own (see `_claim`), and nobody waits.
 
     Args:
         folder: Of the model; made if absent.
-        version: The version to make; by default the next one.
+        version: The version to make; by default the next one that nobody makes.
 
     Yields:
         The folder to write to, and the version.
 
     Raises:
-        ValueError: The version is not positive, or is there already.
+        ValueError: The version is not positive, or is there already, or somebody makes
+            it.
     """
     known = versions(folder)
-    if version is None:
-        version = known[-1] + 1 if known else 1
-    elif not isinstance(version, int) or version < 1:
+    if version is not None and (not isinstance(version, int) or version < 1):
         raise ValueError(f"A version is a positive integer. Received: {version!r}")
     if version in known:
         raise ValueError(
             f"{folder} has the versions {known}; published ones are never changed. "
             f"Received: version={version}"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished(folder)
-    temporary = folder / f".{version}.{os.getpid()}.tmp"
-    temporary.mkdir()
+    with contextlib.ExitStack() as stack:
+        first = known[-1] + 1 if known else 1
+        for number in itertools.count(first) if version is None else (version,):
+            if stack.enter_context(_claim(folder, number)):
+                break
+        else:
+            raise ValueError(
+                "Somebody else is publishing this version, or was interrupted (then "
+                f"remove {folder / f'.{version}.claim'}); without `version` the next "
+                f"free one is taken. Received: version={version}"
+            )
+        temporary = folder / f".{number}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)  # of a process that is gone
+        temporary.mkdir()
+        try:
+            yield temporary, number
+            write_checksums(temporary)
+            _flush(temporary)
+            os.rename(temporary, folder / str(number))
+            _flush_entry(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _claim(folder: Path, version: int) -> Iterator[bool]:
+    """Tries to become the only one who makes a version; yields whether that worked.
+
+    The claim is a file, `.<version>.claim`, that only one process can create, on any
+    file system. It has the id of the running system, and a lock: both go when the
+    process is killed, however that is. Who finds the file may take it over where the
+    id is that of its own system, so that the lock counts, and nobody holds the lock.
+    """
+    path = folder / f".{version}.claim"
+    boot = _BOOT.read_bytes() if _BOOT.exists() else b""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+            created = True
+            os.write(handle, boot)
+        except FileExistsError:
+            try:
+                handle, created = os.open(path, os.O_RDWR), False
+            except FileNotFoundError:  # just removed
+                continue
+        except FileNotFoundError:  # the folder was, by somebody who left it empty
+            continue
+        break
     try:
-        yield temporary, version
-        write_checksums(temporary)
-        _flush(temporary)
-        os.rename(temporary, folder / str(version))
-        _flush_entry(folder)
+        mine = created or (boot and os.pread(handle, 100, 0) == boot)
+        mine = mine and _locked(handle, created) and _is_at(handle, path)
+        try:
+            yield bool(mine and not (folder / str(version)).exists())
+        finally:
+            if mine:
+                path.unlink(missing_ok=True)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not any(folder.iterdir()):
+        os.close(handle)
+        with contextlib.suppress(OSError):  # not empty
             folder.rmdir()
+
+
+def _locked(handle: int, created: bool) -> bool:
+    """Locks an open file; `created` where the file system has no locks."""
+    if fcntl is None:
+        return created
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return created
+    return True
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether the open file still has its name."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), path.stat())
+    return False
 
 
 def write_checksums(folder: Path) -> None:
@@ -98,8 +181,9 @@ def check_checksums(folder: Path) -> None:
     """Compares all files with `SHA256SUMS`.
 
     Raises:
-        ValueError: A file was changed, cut off or removed, or there are no checksums.
-            The message names the file. Files that were added do not count.
+        ValueError: A file was changed, cut off or removed, or there are no checksums,
+            or they lack those of a file that every published model has. The message
+            names the file. Files that were added do not count.
     """
     sums = folder / CHECKSUMS
     try:
@@ -115,6 +199,11 @@ def check_checksums(folder: Path) -> None:
             f"{CHECKSUMS} must have lines as sha256sum writes them. Received: {sums}, "
             f"which is damaged ({error})"
         ) from None
+    if unlisted := sorted(_must_list(folder) - set(wanted)):
+        raise ValueError(
+            f"{CHECKSUMS} must list all files of a published model, and is cut off or "
+            f"was changed: {unlisted[0]} is not listed. Received: {sums}"
+        )
     found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
     if missing := sorted(set(wanted) - set(found)):
         raise ValueError(
@@ -143,12 +232,11 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _remove_unfinished(folder: Path) -> None:
-    """Removes what processes that are gone have left."""
-    for entry in folder.iterdir():
-        match = _UNFINISHED.fullmatch(entry.name)
-        if match and not Path(f"/proc/{match[1]}").exists():
-            shutil.rmtree(entry, ignore_errors=True)
+def _must_list(folder: Path) -> set[str]:
+    """Names of files that checksums must be of, whatever the list says."""
+    found = {path.relative_to(folder).as_posix() for path in _files(folder)}
+    inside = {name for name in found if name.split("/")[0] in ("variables", "assets")}
+    return {*LISTED, *inside}
 
 
 def _flush(folder: Path) -> None:

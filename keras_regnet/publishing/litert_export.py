@@ -18,6 +18,7 @@ from keras_regnet.models import inference_function
 from keras_regnet.optional import require
 from keras_regnet.publishing.agreement import check, check_top1
 from keras_regnet.publishing.calibration import (
+    check_useful,
     give_silent_units_a_range,
     image_batches,
 )
@@ -63,18 +64,18 @@ def export_litert(
         calibration: For int8: images as the model takes them, an array or an iterable
             of batches. A hundred or more, of the kind that will be classified; their
             activations set the ranges of the 8 bits.
-        evaluation: For int8: images outside the calibration set, likewise. The share of
-            those with the model's own decision is reported, and must be at least
-            `least_agreement`.
+        evaluation: For int8: images outside the calibration set, likewise; it is judged
+            on them, and without them on those of the calibration, which must then also
+            be of the range that the model says it expects.
         input_type: For int8: what the file takes. By default float32, as the model: the
             file quantises it itself. `"uint8"` and `"int8"` take the quantised images,
             with the scale and zero point of the input's details: for processors that
             have integers alone. The outputs are float32, always.
         tolerance: The largest difference from the model's outputs that is allowed,
             relative to their largest magnitude; by default 1e-4, 1e-2 and 0.25 by
-            precision. For int8 it is taken on the evaluation images if there are any,
-            otherwise on those of the calibration, since no range fits random ones.
-        least_agreement: For int8; see `evaluation`.
+            precision.
+        least_agreement: For a classifier in int8: the share of the images with the
+            model's own decision that is needed.
         images: Batches to compare on, as the model takes them; by default random ones,
             and for int8 those of the calibration.
         verbose: Whether to print a line about the file.
@@ -85,7 +86,8 @@ def export_litert(
         `feature_map`, or the keys of the model's dictionary.
 
     Raises:
-        ValueError: An argument is impossible, or the model cannot be exported.
+        ValueError: An argument is impossible, the model cannot be exported, or no
+            range can be told from the calibration images.
         DisagreementError: The outputs differ by more than the tolerance, or decide
             differently too often. No file is written.
         ImportError: The extra `export` is not installed.
@@ -99,6 +101,7 @@ def export_litert(
         tolerance = TOLERANCES[precision]
     if quantized:
         calibration = list(image_batches(calibration, size, "calibration"))
+        check_useful(calibration, model, judged_by_others=evaluation is not None)
         images = calibration if images is None else images
     if evaluation is not None:
         evaluation = list(image_batches(evaluation, size, "evaluation"))
@@ -114,8 +117,8 @@ def export_litert(
         judged = None
         if evaluation is not None:
             judged = try_out(run, reference, evaluation)
-            if quantized:
-                check_top1(judged, least_agreement, what)
+        if quantized and names in ("logits", "probabilities", "scores"):
+            check_top1(judged or agreement, least_agreement, what)
         check(judged if quantized and judged else agreement, tolerance, what)
     exported = ExportedFile(
         path,

@@ -1,5 +1,6 @@
 """What every export of a network begins with."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from keras_regnet.layers.composite import all_layers
 from keras_regnet.publishing.copying import functional, in_float32, set_form
 from keras_regnet.publishing.endings import image_model, output_names, with_ending
 from keras_regnet.publishing.fusion import fuse
+
+_MOST_BYTES = 2**31 - 2**25  # with room for the graph
 
 
 class Prepared(NamedTuple):
@@ -41,6 +44,12 @@ def prepare(model: keras.Model, activation: str | None) -> Prepared:
     """
     model = functional(model)
     size = image_model(model)
+    numbers = sum(math.prod(variable.shape) for variable in model.variables)
+    if 4 * numbers > _MOST_BYTES:
+        raise ValueError(
+            "Files of ONNX and LiteRT have a limit of 2 GB; publish() has none. "
+            f"Received: {model.name!r} with {numbers:,} numbers of 4 bytes"
+        )
     reference = with_ending(in_float32(model), activation)
     network = with_ending(fuse(model, dtype="float32"), activation)
     return Prepared(size, reference, output_names(reference), network)

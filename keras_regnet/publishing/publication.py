@@ -17,7 +17,12 @@ from keras_regnet.preprocessing.normalization import normalize
 from keras_regnet.publishing import agreement, card, layout, speed
 from keras_regnet.publishing.fusion import fuse
 from keras_regnet.publishing.group_blocks import WIDEST_FOR_ONEDNN, block_groups
-from keras_regnet.publishing.metadata import TASKS, Metadata, cost_of
+from keras_regnet.publishing.metadata import (
+    MOST_CONSTANTS,
+    TASKS,
+    Metadata,
+    cost_of,
+)
 from keras_regnet.publishing.reading import MODEL_FILE
 from keras_regnet.publishing.saved_model import write_saved_model
 
@@ -106,7 +111,9 @@ def publish(
     with layout.new_version(folder, version) as (temporary, number):
         own.save(temporary / MODEL_FILE)
         expected = _expected(own, reader, sample)
-        fast = block_groups(fuse(own), widest=WIDEST_FOR_ONEDNN)
+        fast = None
+        if cost.parameters <= MOST_CONSTANTS:
+            fast = block_groups(fuse(own), widest=WIDEST_FOR_ONEDNN)
         write_saved_model(own, fast, reader, temporary)
         loaded = tf.saved_model.load(str(temporary))
         _check(loaded, reader, sample, expected)

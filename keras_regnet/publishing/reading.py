@@ -1,6 +1,7 @@
 """Published models read back: found, checked, and built anew as Keras models."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from keras_regnet.publishing.metadata import Metadata
 MODEL_FILE = "model.keras"
 _VARIABLE = "KERAS_REGNET_SAVED_MODELS"
 _FOLDER = "saved_models"
+_PUBLISHED = re.compile(r"[^/\\]+(/\d+)?")
+"""A name, or `name/version`; anything else is a path."""
 
 
 def default_directories() -> list[Path]:
@@ -37,7 +40,9 @@ def find_published(
     Args:
         name_or_path: A published name, of which the newest version counts; or
             `name/version`; or the path of a version's folder or of a model's.
-        directory: Where names are looked for; see `default_directories`.
+        directory: Where names are looked for, and nowhere else; see
+            `default_directories`. A path is one from here, too. Without it a name in
+            KERAS_REGNET_SAVED_MODELS wins over a folder of the working directory.
 
     Returns:
         The version's folder.
@@ -46,12 +51,17 @@ def find_published(
         ValueError: There is none.
     """
     directories = [Path(directory)] if directory else default_directories()
-    for place in (Path(), *directories):
+    here = [Path()]
+    if directory and _PUBLISHED.fullmatch(os.fspath(name_or_path)):
+        here = []
+    named = directory or os.environ.get(_VARIABLE)
+    for place in (*directories, *here) if named else (*here, *directories):
         folder = place / name_or_path
-        if (folder / metadata.FILE).is_file():
-            return folder
-        if known := layout.versions(folder):
-            return folder / str(known[-1])
+        known = [folder, *(folder / str(n) for n in reversed(layout.versions(folder)))]
+        # Numbers are also the names of classes' folders and of others.
+        for path in known[:2]:
+            if (path / metadata.FILE).is_file():
+                return path
     known = ", ".join(each.name for each in _published(directories)) or "none"
     there = "They are looked for in folders named saved_models; there is none."
     if directories:

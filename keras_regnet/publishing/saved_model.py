@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from keras_regnet.data import ImageReader
 from keras_regnet.layers.composite import all_layers
+from keras_regnet.models import output_activation
 from keras_regnet.preprocessing.normalization import PixelNormalization, normalize
 from keras_regnet.publishing.copying import set_form
 
@@ -30,7 +31,7 @@ Head = Callable[[tf.Tensor, bool], dict[str, tf.Tensor]]
 
 
 def write_saved_model(
-    model: keras.Model, fused: keras.Model, reader: ImageReader, path: Path
+    model: keras.Model, fused: keras.Model | None, reader: ImageReader, path: Path
 ) -> None:
     """Writes a network as a SavedModel.
 
@@ -45,13 +46,14 @@ def write_saved_model(
     - the signatures `serving_default` (`image_bytes`: encoded image files),
       `serve_pixels` (`images`: uint8 of any one size) and `serve` (`images`: what the
       Keras model takes), and all three with `fast_` in front: the native form with the
-      weights as constants, as they are now.
+      weights as constants, as they are now, or for a large network with its variables.
 
     Args:
         model: A network of this package that nobody else uses: its layers are changed.
             With a classifier, or with pooled features.
         fused: The same with the batch normalisation folded in, and perhaps with
-            merged groups, for the fast signatures; likewise.
+            merged groups, for the fast signatures; likewise. None where the weights
+            are too large to stand in the graph.
         reader: What is done with images before it.
         path: The folder to write.
     """
@@ -77,7 +79,9 @@ def write_saved_model(
     _make_reusable(root, model, forms[PORTABLE], head, reader)
     root.feature_vector = tf.train.Checkpoint()
     _make_reusable(root.feature_vector, model, forms[PORTABLE], None, reader)
-    fast = _bodies(fused, NATIVE, take, constant=True)[False]
+    fast = forms[NATIVE][False]
+    if fused is not None:
+        fast = _bodies(fused, NATIVE, take, constant=True)[False]
     signatures = {}
     for prefix, body in (("", forms[PORTABLE][False]), ("fast_", fast)):
         signatures |= _signatures(prefix, body, head, reader, take)
@@ -106,6 +110,8 @@ def _head(model: keras.Model) -> Head:
         return lambda features, training: {"output": features, "features": features}
     names = [layer.name for layer in model.layers]
     layers = model.layers[names.index("avg_pool") + 1 :]
+    shares = {"linear": tf.nn.softmax, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
+    to_shares = shares.get(output_activation(model))
 
     def answers(features: tf.Tensor, training: bool) -> dict[str, tf.Tensor]:
         output, logits = features, None
@@ -113,11 +119,10 @@ def _head(model: keras.Model) -> Head:
             dropout = isinstance(layer, keras.layers.Dropout)
             output = layer(output, training=training) if dropout else layer(output)
             logits = output if layer.name == "head_fc" else logits
-        return {
-            "output": output,
-            "logits": logits,
-            "probabilities": tf.nn.softmax(logits),
-        }
+        named = {"output": output, "logits": logits}
+        if to_shares is None:  # such numbers are no probabilities
+            return named | {"scores": output}
+        return named | {"probabilities": to_shares(logits)}
 
     return answers
 
@@ -134,10 +139,8 @@ def _bodies(
     for layer in all_layers(body):
         if isinstance(layer, PixelNormalization):
             layer.by_rows = True
-    weights = [
-        [variable.numpy() for variable in variables]
-        for variables in (body.trainable_variables, body.non_trainable_variables)
-    ]
+    kinds = (body.trainable_variables, body.non_trainable_variables)
+    weights = [[each.numpy() for each in kind] for kind in kinds] if constant else []
 
     def infer(images: tf.Tensor) -> tf.Tensor:
         if None not in take.shape[1:]:

@@ -15,6 +15,7 @@ def check_arguments(
     loss: Any,
     strategy: tf.distribute.Strategy,
     learning_rate_factors: Mapping[str, float] | None = None,
+    from_logits: bool = True,
 ) -> None:
     """Checks that a model can be trained under a strategy.
 
@@ -24,6 +25,7 @@ def check_arguments(
         loss: The loss if it is the user's own, or None.
         strategy: The strategy.
         learning_rate_factors: Of single layers, or None.
+        from_logits: What the default loss is told of the model.
 
     Raises:
         ValueError: It cannot; the message says why.
@@ -40,6 +42,12 @@ def check_arguments(
             "label_smoothing belongs to the default loss; give it to your own. "
             f"Received: label_smoothing={config.label_smoothing} and loss={loss!r}"
         )
+    if loss is not None and (config.loss != "cross_entropy" or not from_logits):
+        raise ValueError(
+            "The configuration's loss and from_logits are of the default loss; yours "
+            f"has neither. Received: config.loss={config.loss!r}, "
+            f"from_logits={from_logits} and loss={loss!r}"
+        )
     if learning_rate_factors and config.optimizer not in WITH_FACTORS:
         raise ValueError(
             "learning_rate_factors need one of the optimizers "
@@ -47,6 +55,13 @@ def check_arguments(
             f"for all layers. Received: optimizer={config.optimizer!r}"
         )
     _check_model(model, strategy)
+    for path in learning_rate_factors or ():
+        if not any(f"{v.path}/".startswith(f"{path}/") for v in model.variables):
+            names = sorted({v.path.partition("/")[0] for v in model.variables})
+            raise ValueError(
+                "learning_rate_factors must name the beginnings of variables' paths, "
+                f"such as {names}. Received: {path!r}, with which none begins"
+            )
     replicas = strategy.num_replicas_in_sync
     if config.jit_compile and replicas > 1:
         raise ValueError(

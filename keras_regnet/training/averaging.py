@@ -4,6 +4,7 @@ Keras' own (`use_ema` of its optimizers) leaves out the running statistics of ba
 normalisation, without which averaged weights cannot be judged.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,19 +16,24 @@ from keras_regnet.training.config import TrainingConfig
 
 
 def average_rates(
-    config: TrainingConfig, epoch: int, steps_per_epoch: int
+    config: TrainingConfig, epoch: int, steps_per_epoch: int, warm_up: bool = True
 ) -> np.ndarray:
     """How far the averages move towards the weights after each step of an epoch.
 
     After every `ema_every_steps`-th step of an epoch, counted from its first, the
-    averages move by `1 - ema_decay`; between these not at all. With
+    averages move by `1 - decay`; between these not at all. With
     `ema_copies_in_warmup` they are set to the weights as long as the learning rate
     warms up (pycls `core/net.py`, torchvision `references/classification`).
+
+    The decay of the n-th update after the last copy is
+    `min(ema_decay, (1 + n) / (10 + n))`, as of `tf.train.ExponentialMovingAverage`:
+    averages of a short run would otherwise be those of its first weights.
 
     Args:
         config: The training configuration.
         epoch: From 0 on.
         steps_per_epoch: Number of steps in an epoch.
+        warm_up: Whether the decay warms up so; otherwise it is `ema_decay` at once.
 
     Returns:
         A rate in [0, 1] for each step of the epoch, float64.
@@ -35,10 +41,15 @@ def average_rates(
     rates = np.zeros(steps_per_epoch)
     if not config.ema_decay:
         return rates
-    warm = config.ema_copies_in_warmup and epoch < config.warmup_epochs
-    rates[:: config.ema_every_steps] = 1.0 if warm else 1.0 - config.ema_decay
-    if epoch == 0:  # they start as a copy
-        rates[0] = 1.0
+    updates = len(rates[:: config.ema_every_steps])
+    copies = 1  # they start as one
+    if config.ema_copies_in_warmup:
+        copies = max(copies, math.ceil(config.warmup_epochs) * updates)
+    number = epoch * updates + np.arange(updates) + 1 - copies  # since the last copy
+    decay = np.full(updates, config.ema_decay)
+    if warm_up:
+        decay = np.minimum(decay, (1 + number) / (10 + np.maximum(number, 0)))
+    rates[:: config.ema_every_steps] = np.where(number > 0, 1.0 - decay, 1.0)
     return rates
 
 

@@ -1,9 +1,12 @@
 """Keras callbacks in a loop that is not Keras'."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
+
+from keras_regnet.training.tally import Sums
 
 _NAMES = {
     "train_loss": "loss",
@@ -11,12 +14,21 @@ _NAMES = {
     "validation_loss": "val_loss",
     "validation_accuracy": "val_accuracy",
 }
-_BATCH_HOOKS = (
+_TRAIN_BATCH_HOOKS = (
     "on_batch_begin",
     "on_batch_end",
     "on_train_batch_begin",
     "on_train_batch_end",
 )
+_TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+
+# Callbacks that would do nothing here, and what does their work.
+_REFUSED = {
+    keras.callbacks.LearningRateScheduler: "the schedule of TrainingConfig",
+    keras.callbacks.ReduceLROnPlateau: "the schedule of TrainingConfig",
+    keras.callbacks.BackupAndRestore: "the checkpoints and resume=True",
+    keras.callbacks.SwapEMAWeights: "ema_decay of TrainingConfig",
+}
 
 
 class Callbacks:
@@ -24,9 +36,11 @@ class Callbacks:
 
     The logs have Keras' names (`loss`, `accuracy`, `val_loss`, `val_accuracy`,
     `learning_rate`) and ours beside them. Callbacks that look at every batch are
-    served after every step, which means waiting for it. While training goes on,
-    `model.optimizer` is the optimizer; its learning rate comes from the schedule, so
-    that what a callback sets there lasts for a step at most.
+    served after every step, which means waiting for it. The hooks of a test are those
+    of the evaluation of the weights themselves; that of averaged weights has none.
+    While training goes on, `model.optimizer` is the optimizer; its learning rate comes
+    from the schedule, so that what a callback sets there lasts for a step at most.
+    Afterwards the model has the optimizer back with which it was compiled.
 
     Args:
         callbacks: The callbacks.
@@ -52,13 +66,17 @@ class Callbacks:
                     "callbacks must be keras.callbacks.Callback objects. "
                     f"Received: {callback!r}"
                 )
+            for kind, instead in _REFUSED.items():
+                if isinstance(callback, kind):
+                    raise ValueError(
+                        f"{kind.__name__} has no effect on a Trainer; {instead} does "
+                        f"that here. Received: {callback!r}"
+                    )
         self.model = model
         self.optimizer = optimizer
-        self.every_batch = any(
-            getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
-            for callback in callbacks
-            for hook in _BATCH_HOOKS
-        )
+        self.every_batch = _has_hooks(callbacks, _TRAIN_BATCH_HOOKS)
+        self.every_test_batch = _has_hooks(callbacks, _TEST_BATCH_HOOKS)
+        self._at_begin: list[dict[str, Any]] | None = None
         self._list = None
         if callbacks:
             model.stop_training = False
@@ -76,18 +94,68 @@ class Callbacks:
         """Whether a callback asked for the end of training."""
         return self._list is not None and bool(self.model.stop_training)
 
-    def begin(self) -> None:
-        """Training begins."""
+    def begin(self, memory: Sequence[Sequence[Any]] = ()) -> None:
+        """Training begins, or goes on with what `memory` gave before.
+
+        Raises:
+            ValueError: A callback keeps weights in memory, which are lost now.
+        """
         if self._list is not None:
+            memory = [list(each) for each in memory]
+            taken = {}
+            for callback in self._list.callbacks:
+                name = type(callback).__name__
+                found = next((each for each in memory if each[0] == name), None)
+                if found is None:
+                    continue
+                memory.remove(found)
+                taken[callback] = found[1]
+                if getattr(callback, "restore_best_weights", False):
+                    raise ValueError(
+                        "A callback that goes on must not keep weights in memory: they "
+                        "are in no checkpoint. Use restore_best_weights=False; "
+                        "best.keras has the best weights. "
+                        f"Received: {name}(restore_best_weights=True)"
+                    )
+            self._borrowed = getattr(self.model, "optimizer", None)
             self.model.optimizer = self.optimizer
+            self._at_begin = []
             self._list.on_train_begin()
+            self._at_begin = [_remembered(each) for each in self._list.callbacks]
+            for callback, values in taken.items():
+                vars(callback).update(values)
+
+    def memory(self) -> list[list[Any]]:
+        """What callbacks remember since `begin`: [class, {attribute: value}] of each.
+
+        Numbers, texts and None alone; JSON types.
+        """
+        if self._list is None:
+            return []
+        return [
+            [
+                type(callback).__name__,
+                {
+                    name: value
+                    for name, value in _remembered(callback).items()
+                    if name not in before or before[name] != value
+                },
+            ]
+            for callback, before in zip(
+                self._list.callbacks, self._at_begin, strict=True
+            )
+        ]
 
     def end(self, row: Mapping[str, Any] | None) -> None:
         """Training has ended."""
-        if self._list is not None:
-            self._list.on_train_end(_logs(row))
-            # Else the optimizer's variables would be saved with the model.
-            del self.model.optimizer
+        if self._list is not None and self._at_begin is not None:
+            try:
+                self._list.on_train_end(_logs(row))
+            finally:
+                # Else the optimizer's variables would be saved with the model.
+                del self.model.optimizer
+                if self._borrowed is not None:
+                    self.model.optimizer = self._borrowed
 
     def begin_epoch(self, epoch: int) -> None:
         """An epoch (from 0) begins."""
@@ -101,25 +169,73 @@ class Callbacks:
 
     def begin_batch(self, index: int) -> None:
         """A step of an epoch begins."""
-        if self.every_batch:
-            self._list.on_train_batch_begin(index)
+        if self.every_batch and self._list is not None:
+            self._call("on_train_batch_begin", index, {})
 
     def end_batch(self, index: int, loss: float, accuracy: float) -> None:
         """A step of an epoch has ended, with the means of the epoch so far."""
-        if self.every_batch:
-            self._list.on_train_batch_end(index, {"loss": loss, "accuracy": accuracy})
+        if self.every_batch and self._list is not None:
+            logs = {"loss": loss, "accuracy": accuracy}
+            self._call("on_train_batch_end", index, logs)
 
     def begin_test(self) -> None:
         """Validation begins."""
         if self._list is not None:
             self._list.on_test_begin()
 
+    def begin_test_batch(self, index: int) -> None:
+        """A batch of validation begins."""
+        if self.every_test_batch and self._list is not None:
+            self._call("on_test_batch_begin", index, {})
+
+    def end_test_batch(self, index: int, read: Callable[[], Sums]) -> None:
+        """A batch of validation has ended; `read` gives the sums up to it."""
+        if self.every_test_batch:
+            sums = read()
+            count = max(sums.count, 1)
+            logs = {"loss": sums.loss / count, "accuracy": sums.correct / count}
+            if self._list is not None:
+                self._call("on_test_batch_end", index, logs)
+
+    def _call(self, hook: str, index: int, logs: dict[str, float]) -> None:
+        """Calls a hook of all callbacks; by position, as functions name them freely."""
+        for callback in self._list.callbacks:
+            getattr(callback, hook)(index, logs)
+
     def end_test(self, row: Mapping[str, Any]) -> None:
-        """Validation has ended."""
+        """Validation has ended; the logs have the names of `evaluate` and of `fit`."""
         if self._list is not None:
-            self._list.on_test_end(_logs(row))
+            logs = _logs(row)
+            own = {"loss": logs["val_loss"], "accuracy": logs["val_accuracy"]}
+            self._list.on_test_end(own | logs)
+
+
+def _remembered(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    """The plain attributes of a callback; numpy's numbers as Python's."""
+    values = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in vars(callback).items()
+    }
+    return {
+        name: value
+        for name, value in values.items()
+        if value is None or isinstance(value, bool | int | float | str)
+    }
+
+
+def _has_hooks(
+    callbacks: Sequence[keras.callbacks.Callback], hooks: Sequence[str]
+) -> bool:
+    """Whether a callback has one of these, in its class or (LambdaCallback) itself."""
+
+    def own(callback: keras.callbacks.Callback, hook: str) -> bool:
+        function = getattr(getattr(callback, hook), "__func__", None)
+        return function is not getattr(keras.callbacks.Callback, hook)
+
+    return any(own(callback, hook) for callback in callbacks for hook in hooks)
 
 
 def _logs(row: Mapping[str, Any] | None) -> dict[str, Any]:
     # Callbacks give the epoch to file names by themselves.
-    return {_NAMES.get(k, k): value for k, value in (row or {}).items() if k != "epoch"}
+    own = {name: value for name, value in (row or {}).items() if name != "epoch"}
+    return {_NAMES.get(name, name): value for name, value in own.items()} | own

@@ -7,12 +7,15 @@ and renamed, so a run that is killed in the middle of writing leaves the one bef
 """
 
 import dataclasses
+import errno
 import hashlib
 import json
 import re
 import shutil
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,18 @@ BEST = "best.npz"
 
 _PATTERN = re.compile(r"step-(\d+)\.npz")
 _FORMAT = 2
+
+# What reading a file raises that is not what was written.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,  # a compression or encryption that there is not, by a flipped bit
+    TypeError,
+    ValueError,
+    KeyError,
+    EOFError,
+)
 
 
 class DamagedCheckpointError(ValueError):
@@ -125,7 +140,8 @@ def write_checkpoint(
     if best:
         with replacing(folder / BEST) as temporary:
             shutil.copyfile(path, temporary)
-    for old in list_checkpoints(folder)[:-keep]:
+    up_to_here = [p for p in list_checkpoints(folder) if _step(p) <= snapshot.step]
+    for old in up_to_here[:-keep]:
         old.unlink(missing_ok=True)
     return path
 
@@ -135,7 +151,11 @@ def list_checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if _PATTERN.fullmatch(path.name)]
-    return sorted(found, key=lambda path: int(_PATTERN.fullmatch(path.name)[1]))
+    return sorted(found, key=_step)
+
+
+def _step(path: Path) -> int:
+    return int(_PATTERN.fullmatch(path.name)[1])
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -146,13 +166,23 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
     Raises:
         DamagedCheckpointError: The file is not whole, or not a checkpoint.
+        OSError: It may not or cannot be read now, whatever is in it.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: what the system refuses says nothing of what is in the file.
+        with (
+            path.open("rb") as stream,
+            np.load(stream, allow_pickle=False) as file,
+        ):
             description = json.loads(str(file["description"]))
             arrays = {name: file[name] for name in file.files if "/" in name}
         expected = description["sha256"]
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
+    except (*_DAMAGE, OSError) as error:
+        # A cut zip file is also sought in before its beginning, which is EINVAL.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise OSError(
+                error.errno, f"Cannot read the checkpoint {path}: {error.strerror}"
+            ) from error
         raise DamagedCheckpointError(
             f"The checkpoint {path} cannot be read ({error})."
         ) from error
@@ -171,19 +201,62 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def read_newest(
     folder: Path,
 ) -> tuple[Path, dict[str, Any], dict[str, np.ndarray]] | None:
-    """Reads the newest whole checkpoint of a folder.
+    """Reads the newest whole checkpoint of a folder, `best.npz` among them.
 
-    A damaged one is passed over with a warning, for the one before.
+    A damaged one is passed over with a warning, for the one before, and set aside
+    under another name as soon as there is one to go on from.
 
     Returns:
-        Its path, description and arrays; None where no checkpoint can be read.
+        Its path, description and arrays; None where there are no checkpoints.
+
+    Raises:
+        DamagedCheckpointError: There are some, and none can be read.
+        OSError: One may not or cannot be read now.
     """
+    damaged: list[Path] = []
+    newest = None
     for path in reversed(list_checkpoints(folder)):
         try:
-            return path, *read_checkpoint(path)
+            newest = path, *read_checkpoint(path)
+            break
         except DamagedCheckpointError as error:
             warnings.warn(f"{error} Trying the one before it.", stacklevel=2)
-    return None
+            damaged.append(path)
+    if damaged and (folder / BEST).is_file():
+        # It is a whole checkpoint too, and may be of a later step.
+        try:
+            best = folder / BEST, *read_checkpoint(folder / BEST)
+            if newest is None or best[1]["step"] > newest[1]["step"]:
+                newest = best
+        except DamagedCheckpointError as error:
+            warnings.warn(str(error), stacklevel=2)
+    if damaged and newest is None:
+        raise DamagedCheckpointError(
+            "A run goes on from a checkpoint that can be read. To begin it anew, "
+            "remove these files or choose another run directory. Received: "
+            + ", ".join(map(str, damaged))
+        )
+    for path in damaged:
+        path.rename(path.with_name(f"{path.name}.damaged"))
+    return newest
+
+
+def mend_best(path: Path, step: int) -> None:
+    """Makes `best.npz` of a checkpoint, where a kill came before it was copied.
+
+    Args:
+        path: The newest checkpoint, whose run was never better.
+        step: Its step.
+    """
+    best = path.with_name(BEST)
+    if best.is_file():
+        try:
+            if read_checkpoint(best)[0]["step"] == step:
+                return
+        except DamagedCheckpointError as error:
+            warnings.warn(f"{error} It is made anew.", stacklevel=2)
+    with replacing(best) as temporary:
+        shutil.copyfile(path, temporary)
 
 
 def assign(

@@ -76,7 +76,8 @@ class TrainingConfig:
             `"skip"` to leave the weights as they are and go on.
         jit_compile: Whether XLA compiles the training step.
         ema_decay: Decay of the exponential moving average of the weights and of the
-            statistics of batch normalisation, per update of it. 0: no average.
+            statistics of batch normalisation, per update of it; it warms up, see
+            `averaging.average_rates`. 0: no average.
         ema_every_steps: Steps between two updates of the average.
         ema_copies_in_warmup: Whether the average is a plain copy during the warm-up.
         precise_bn_images: Training images from which the statistics of batch

@@ -130,19 +130,27 @@ class EpochRunner:
             if self.callbacks.every_batch:
                 sums = tally.read()
                 self.callbacks.end_batch(
-                    state.step - 1, sums.loss / sums.count, sums.correct / sums.count
+                    state.step - 1,
+                    _mean(sums.loss, sums.count),
+                    _mean(sums.correct, sums.count),
                 )
             alone = self.consensus.workers == 1
             if next_look <= 0 or (alone and self.interruption.seen):
                 self._look(state, learning_rates)
                 next_look = self._steps_to_look(state)
         state.tally = self._tally_state()
+        if tally.skipped >= self.steps_per_epoch:
+            warnings.warn(
+                f"Not one step of epoch {state.epoch + 1} was finite: all "
+                f"{tally.skipped} were skipped, and the weights did not move.",
+                stacklevel=2,
+            )
         sums, seconds = self._sums, max(state.seconds, 1e-9)
         row = {
             "epoch": state.epoch + 1,
             "learning_rate": float(learning_rates[-1]),
-            "train_loss": sums.loss / max(sums.count, 1),
-            "train_accuracy": sums.correct / max(sums.count, 1),
+            "train_loss": _mean(sums.loss, sums.count),
+            "train_accuracy": _mean(sums.correct, sums.count),
             "seconds": round(seconds, 3),
             "images_per_second": round(sums.count / seconds, 1),
             "data_wait": _share(tally.waited, seconds),
@@ -221,14 +229,13 @@ class EpochRunner:
         new = sums.since(state.logged)
         waited = self.loop.tally.waited
         seconds = max(state.seconds - state.logged_seconds, 1e-9)
-        count = max(new.count, 1)
         self.log(
             {
                 "kind": "step",
                 "epoch": state.epoch + 1,
                 "step": self._global_step(state),
-                "loss": new.loss / count,
-                "accuracy": new.correct / count,
+                "loss": _mean(new.loss, new.count),
+                "accuracy": _mean(new.correct, new.count),
                 "learning_rate": learning_rate,
                 "images_per_second": round(new.count / seconds, 1),
                 "data_wait": _share(waited - state.logged_wait, seconds),
@@ -255,11 +262,17 @@ class EpochRunner:
             self.loop.tally.forget_bad()
             return
         raise NonFiniteLossError(
-            f"The loss stopped being finite {place}. A lower learning rate or a longer "
-            "warm-up usually helps; on_nan='skip' leaves such steps out. The last good "
-            f"checkpoint is {self.last_checkpoint()}.{images} "
-            f"Received: loss {math.nan}"
+            f"The loss stopped being finite {place}. "
+            f"The last good checkpoint is {self.last_checkpoint()}. Resuming "
+            "(--resume, resume=True) with a lower learning_rate usually helps, or with "
+            "on_nan='skip', which leaves such steps out; a longer warm-up needs a run "
+            f"of its own.{images} Received: loss {math.nan}"
         )
+
+
+def _mean(total: float, count: float) -> float:
+    """A mean over examples; not a number where none was finite."""
+    return total / count if count else math.nan
 
 
 def _share(part: float, whole: float) -> float | None:

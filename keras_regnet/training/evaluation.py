@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data import Data
+from keras_regnet.models import output_activation
 from keras_regnet.training.mistakes import Mistake, WorstMistakes
 
 
@@ -21,8 +22,9 @@ class Evaluation:
         confusion: `[classes, classes]` whole numbers: row the label, column the
             strongest output.
         top5_correct: Number of images whose label is among the five strongest outputs.
-        loss: Mean cross-entropy over the images, without label smoothing; None where it
-            was not computed.
+        loss: Mean cross-entropy over the images, without label smoothing (of sigmoids
+            the binary one, averaged over the classes); None where it was not computed,
+            and where the outputs are no probabilities.
         worst: The most confident mistakes, the most confident first.
     """
 
@@ -91,7 +93,9 @@ def evaluate(
     """Runs a classifier over a data set, once.
 
     Args:
-        model: Maps images to logits or probabilities `[batch, classes]`.
+        model: Maps images to logits or probabilities `[batch, classes]`; the end of its
+            graph says which. Where it ends in another function (`"relu"`, ...) there
+            is no loss, and there are no confident mistakes.
         dataset: Batches of images and whole-number labels.
         worst: How many of the most confident mistakes to keep, with their images; no
             other image stays in memory.
@@ -113,6 +117,13 @@ def evaluate(
     mistakes = WorstMistakes(worst, pixels)
     seen = top5 = 0
     loss = 0.0
+    activation = output_activation(model)
+    if worst and not gives_probabilities(activation):
+        warnings.warn(
+            f"{model.name} ends in {activation}, whose numbers are no probabilities, "
+            "so that no mistake is the most confident one.",
+            stacklevel=2,
+        )
 
     @tf.function(reduce_retracing=True)
     def judge(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -131,10 +142,11 @@ def evaluate(
         outputs, found = (tensor.numpy() for tensor in judge(images))
         np.add.at(confusion, (labels, found[:, 0]), 1)
         top5 += int((found == labels[:, None]).any(1).sum())
-        logs = log_probabilities(outputs)
-        loss -= float(logs[np.arange(len(labels)), labels].sum())
-        if worst:
-            mistakes.add(images.numpy(), labels, found[:, 0], np.exp(logs), seen)
+        if gives_probabilities(activation):
+            shares, losses = probabilities_and_losses(outputs, labels, activation)
+            loss += float(losses.sum())
+            if worst:
+                mistakes.add(images.numpy(), labels, found[:, 0], shares, seen)
         seen += len(labels)
     if not seen:
         raise ValueError("The data set must not be empty. Received: 0 images")
@@ -150,7 +162,8 @@ def evaluate(
             "mistakes have none.",
             stacklevel=2,
         )
-    return Evaluation(confusion, top5, loss / seen, found)
+    mean = loss / seen if gives_probabilities(activation) else None
+    return Evaluation(confusion, top5, mean, found)
 
 
 def evaluate_data(model: keras.Model, data: Data, *, worst: int = 0) -> Evaluation:
@@ -170,41 +183,69 @@ def evaluate_data(model: keras.Model, data: Data, *, worst: int = 0) -> Evaluati
     Raises:
         ValueError: The data set does not fit the model.
     """
-    config = data.config
-
-    def pixels(image: np.ndarray) -> np.ndarray:
-        return 255 * (image * np.asarray(config.std) + np.asarray(config.mean))
-
     with data.problems.raising():
         return evaluate(
             model,
             data.validation(),
             worst=worst,
             names=data.validation_names,
-            pixels=pixels if config.normalize else None,
+            pixels=_to_pixels(data),
         )
 
 
-def log_probabilities(outputs: np.ndarray) -> np.ndarray:
-    """The logarithm of the probabilities that a model's outputs mean, float64.
+def _to_pixels(data: Data) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Makes pixels of 0 to 255 of a data set's validation images; None: they are."""
+    seen = data.reader.specification if data.reader else data.config
+    if not (data.reader.normalized if data.reader else data.config.normalize):
+        return None
+    turned = data.reader is not None and seen.channel_order == "bgr"
 
-    Logits are put through a softmax; what already is a distribution in every row stays.
-    A probability of 0, which a float32 softmax gives from 1e-45 on, counts as the least
-    normal float32, so that one image cannot make a mean infinite.
+    def pixels(image: np.ndarray) -> np.ndarray:
+        image = image[..., ::-1] if turned else image
+        return 255 * (image * np.asarray(seen.std) + np.asarray(seen.mean))
+
+    return pixels
+
+
+def gives_probabilities(activation: str | None) -> bool:
+    """Whether a model that ends in `activation` gives probabilities or logits.
 
     Args:
-        outputs: Logits or probabilities `[batch, classes]`.
+        activation: See `keras_regnet.models.output_activation`. Where it is None, the
+            outputs are taken for logits, as everywhere in training.
+    """
+    return activation in (None, "linear", "log_softmax", "softmax", "sigmoid")
+
+
+def probabilities_and_losses(
+    outputs: np.ndarray, labels: np.ndarray, activation: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities that a model's outputs mean, and the losses of its examples.
+
+    What a softmax or sigmoids gave stays, logits are put through a softmax. In the
+    losses a probability of 0, which a float32 softmax gives from 1e-45 on, counts as
+    the least normal float32, so that one image cannot make a mean infinite.
+
+    Args:
+        outputs: `[batch, classes]`
+        labels: `[batch]`, whole numbers.
+        activation: What the model ends in; one that `gives_probabilities`.
+
+    Returns:
+        float64 `[batch, classes]` and `[batch]`.
     """
     outputs = np.asarray(outputs, np.float64)
-    if are_probabilities(outputs):
-        return np.log(np.maximum(outputs, np.finfo(np.float32).tiny))
+    tiny, rows = np.finfo(np.float32).tiny, np.arange(len(labels))
+    if activation == "sigmoid":
+        of_label = np.where(
+            labels[:, None] == np.arange(outputs.shape[1]), outputs, 1 - outputs
+        )
+        return outputs, -np.log(np.maximum(of_label, tiny)).mean(-1)
+    if activation == "softmax":
+        return outputs, -np.log(np.maximum(outputs[rows, labels], tiny))
     outputs = outputs - outputs.max(-1, keepdims=True)
-    return outputs - np.log(np.exp(outputs).sum(-1, keepdims=True))
-
-
-def are_probabilities(outputs: np.ndarray) -> bool:
-    """Whether every row of a model's outputs is a distribution over the classes."""
-    return bool((outputs >= 0).all() and np.allclose(outputs.sum(-1), 1, atol=1e-2))
+    logs = outputs - np.log(np.exp(outputs).sum(-1, keepdims=True))
+    return np.exp(logs), -logs[rows, labels]
 
 
 def text_table(evaluation: Evaluation, class_names: tuple[str, ...]) -> str:

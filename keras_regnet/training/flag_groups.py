@@ -42,7 +42,6 @@ GROUPS = {
         "first_label",
         "strict_data",
         "data_service",
-        "first_label",
     ),
     "Augmentation": (
         "augment",
@@ -178,25 +177,26 @@ OF_THE_PROGRAM = {
     "group_width": (int, None, "Channels of a group."),
     "bottleneck_ratio": (
         float,
-        1.0,
-        "The paper's b, for a network given by its numbers.",
+        None,
+        "The paper's b, for a network given by its numbers. [default 1]",
     ),
     "stem": (
         ("simple", "small", "resnet"),
-        "simple",
+        None,
         "Stem of a network given by its numbers: simple (3x3, stride 2), small (3x3, "
-        "stride 1, for images of about 32 pixels) or resnet (7x7, stride 2, max-pool).",
+        "stride 1, for images of about 32 pixels) or resnet (7x7, stride 2, max-pool). "
+        "[default simple]",
     ),
     "stem_width": (
         int,
-        32,
-        "Channels of the stem of a network given by its numbers.",
+        None,
+        "Channels of the stem of a network given by its numbers. [default 32]",
     ),
     "strides": (
         str,
-        "2",
+        None,
         "Stride of every stage of a network given by its numbers, or one for each: "
-        "1,2,2.",
+        "1,2,2. [default 2]",
     ),
     "classes": (
         int,
@@ -245,7 +245,7 @@ OF_THE_PROGRAM = {
     "logical_cpu_devices": (
         int,
         1,
-        "Splits the CPU, to try several devices without GPUs.",
+        "Splits the CPU, to try --strategy=mirrored without GPUs.",
     ),
     "deterministic": (
         bool,

@@ -19,6 +19,7 @@ from keras_regnet.training.flag_groups import (
     RENAMED,
 )
 from keras_regnet.training.flag_help import format_help
+from keras_regnet.training.flag_uses import check_uses
 from keras_regnet.training.flag_values import NONE, define_flag, parse_flags
 from keras_regnet.training.recipe_files import read_recipe
 from keras_regnet.training.recipes import SECTIONS, RunConfig, configure
@@ -28,6 +29,7 @@ flags = require("absl.flags", "train")
 VALUES = flags.FLAGS
 """The flags of this process, once they are defined and parsed."""
 
+_SHAPE = ("bottleneck_ratio", "stem", "stem_width", "strides")
 _NUMBERS = ("depth", "w0", "wa", "wm", "group_width")
 
 
@@ -112,7 +114,8 @@ def run_config(values: flags.FlagValues) -> RunConfig:
     for flag in all_flags().values():
         value = values[flag.name].value
         if flag.section and value is not None:
-            own[flag.section][flag.field.name] = None if value == NONE else value
+            absent = flag.field.optional and value == NONE
+            own[flag.section][flag.field.name] = None if absent else value
     if values.seed is not None:
         own["data"]["seed"] = values.seed
     if architecture := _architecture(values):
@@ -120,7 +123,10 @@ def run_config(values: flags.FlagValues) -> RunConfig:
     recipe = values.recipe or "default"
     if values.recipe_file:
         recipe = read_recipe(values.recipe_file)
-    return configure(recipe, **own)
+    config = configure(recipe, **own)
+    given = [name for name, flag in all_flags().items() if flag.section]
+    check_uses([name for name in given if values[name].value is not None], config)
+    return config
 
 
 def architecture_flags(parameters: RegNetParameters) -> list[str]:
@@ -144,7 +150,17 @@ def architecture_flags(parameters: RegNetParameters) -> list[str]:
 def _architecture(values: Mapping[str, Any]) -> str | RegNetParameters | None:
     numbers = {name: values[name].value for name in _NUMBERS}
     given = [name for name, value in numbers.items() if value is not None]
+    shape = {name: values[name].value for name in _SHAPE}
+    shape = {name: value for name, value in shape.items() if value is not None}
     if values.block is None and not given:
+        if shape:
+            raise ValueError(
+                f"{', '.join(f'--{name}' for name in shape)} shape a network that is "
+                "given by its numbers (--block, --depth, --w0, --wa, --wm and "
+                "--group_width); a network with a name has its own. "
+                f"Received: --model={values.model} and "
+                + ", ".join(f"--{name}={value}" for name, value in shape.items())
+            )
         return values.model
     if values.model or values.block is None or len(given) < len(numbers):
         raise ValueError(
@@ -152,13 +168,12 @@ def _architecture(values: Mapping[str, Any]) -> str | RegNetParameters | None:
             f"--group_width. Received: --model={values.model}, "
             f"--block={values.block} and {given}"
         )
+    if "strides" in shape:
+        shape["strides"] = _whole_numbers("strides", shape["strides"])
     return RegNetParameters(
         **numbers,
-        bottleneck_ratio=values.bottleneck_ratio,
         squeeze_excite_ratio=0.25 if values.block == "y" else 0.0,
-        stem=values.stem,
-        stem_width=values.stem_width,
-        strides=_whole_numbers("strides", values.strides),
+        **shape,
     )
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_regnet.architecture import AnyNetParameters, RegNetParameters, variant
 from keras_regnet.data import Data, DataConfig, load
+from keras_regnet.files import local_path
 from keras_regnet.models import RegNet
 from keras_regnet.training.config import TrainingConfig
 from keras_regnet.training.consensus import Consensus
@@ -142,6 +143,7 @@ def train_network(
         DamagedImageError: `data_config.strict` is set and an image cannot be used, or
             none of a whole batch can be. (A ValueError.)
     """
+    local_path(run_dir, "run_dir")  # before the data are opened
     strategy = strategy or tf.distribute.get_strategy()
     data = load(data_config)
     if classes is not None and classes != data.num_classes:
@@ -158,6 +160,8 @@ def train_network(
         "class_names": list(data.class_names),
         "centre_cropped": data.centre_cropped,
     }
+    if data.hold_out:  # a run that held out others must not be resumed with these
+        description["hold_out"] = data.hold_out
     consensus = Consensus(strategy)
     with naming_lost_workers(consensus):
         # Before there is a model: workers with unequal ones cannot even begin.

@@ -1,8 +1,11 @@
 """Keeps a run's state on the disk, and brings it back."""
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -13,6 +16,9 @@ from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.epoch import NonFiniteLossError
 from keras_regnet.training.loop import Loop
 from keras_regnet.training.state import RunState
+from keras_regnet.training.workers import chief_first
+
+_REPLICAS = "replicas"  # the group of the statistics that each replica has for itself
 
 
 class Keeper:
@@ -49,16 +55,36 @@ class Keeper:
         """Gives every worker the newest checkpoint's variables, and its state.
 
         Raises:
-            ValueError: The checkpoint belongs to another network.
+            ValueError: The checkpoint belongs to another network, or there are
+                checkpoints and none can be read.
+            OSError: One may not be read, or not now. (Other workers: ValueError.)
         """
-        found = checkpoints.read_newest(self.folder) if self.consensus.chief else None
-        if found is not None:
-            checkpoints.assign(*found, self.groups)
-        extra = found[1]["extra"] if found is not None else None
-        extra = self.consensus.from_chief(extra)
+        found = None
+
+        def read() -> None:
+            nonlocal found
+            found = checkpoints.read_newest(self.folder)
+            if found is not None:
+                checkpoints.assign(*found, self._groups_in(found[1]))
+                state = RunState.from_dict(found[1]["extra"])
+                if state.best_epoch and (state.best_epoch, 0) == (
+                    state.epoch,
+                    state.step,
+                ):
+                    checkpoints.mend_best(found[0], found[1]["step"])
+
+        chief_first(self.consensus, read)
+        extra, apart = self.consensus.from_chief(
+            [found[1]["extra"], _REPLICAS in self._groups_in(found[1])]
+            if found is not None
+            else [None, False]
+        )
         # Without a checkpoint too: workers may have begun with other random weights.
         for variables in self.groups.values():
             self.consensus.assign_from_chief(variables)
+        if apart:
+            self.consensus.assign_from_chief(self.loop.statistics.rows)
+            self.loop.statistics.scatter()
         if extra is None:
             return RunState()
         state = RunState.from_dict(extra)
@@ -98,13 +124,16 @@ class Keeper:
         begin = time.monotonic()
         state.elapsed += begin - self._counted
         self._counted = begin
-        self.loop.average_statistics()
-        if self._writer is not None:
-            snapshot = checkpoints.take_snapshot(
-                state.epoch * self.steps_per_epoch + state.step,
-                self.groups,
-                state.to_dict(),
-            )
+        groups, averaged = self.groups, nullcontext()
+        if state.step:  # between two epochs they are one
+            groups = {**groups, _REPLICAS: self.loop.statistics.rows}
+            averaged = self.loop.statistics.averaged()
+        with averaged:
+            snapshot = None
+            if self._writer is not None:
+                step = state.epoch * self.steps_per_epoch + state.step
+                snapshot = checkpoints.take_snapshot(step, groups, state.to_dict())
+        if snapshot is not None:
             if name := snapshot.not_finite():
                 raise NonFiniteLossError(
                     f"{name} is not finite after {state.epoch} epochs and {state.step} "
@@ -114,6 +143,22 @@ class Keeper:
             self._writer.write(snapshot, best)
         self._last = time.monotonic()
         self._seconds += self._last - begin
+
+    def _groups_in(
+        self, description: Mapping[str, Any]
+    ) -> dict[str, Sequence[keras.Variable]]:
+        """The groups that a checkpoint has values for.
+
+        In the middle of an epoch every replica has statistics of its own. With another
+        number of replicas, their mean has to do.
+        """
+        rows = self.loop.statistics.rows
+        stored = [
+            (each["shape"], each["dtype"])
+            for each in description["variables"].get(_REPLICAS, ())
+        ]
+        mine = [(list(each.shape), str(each.dtype)) for each in rows]
+        return {**self.groups, _REPLICAS: rows} if stored == mine else {**self.groups}
 
     def take_seconds(self) -> float:
         """The seconds for which training waited for `save` since this was asked."""
@@ -127,10 +172,26 @@ class Keeper:
         found = checkpoints.list_checkpoints(self.folder)
         return str(found[-1]) if found else "none"
 
-    def assign_best(self) -> bool:
-        """Gives the variables the values of `best.npz`; False where there is none."""
+    def assign_best(self, epoch: int) -> bool:
+        """Gives the variables the values of `best.npz`; False where there is none.
+
+        Args:
+            epoch: The number of epochs done when it was the best.
+        """
         path = self.folder / checkpoints.BEST
         if not path.is_file():
             return False
-        checkpoints.assign(path, *checkpoints.read_checkpoint(path), self.groups)
+        try:
+            found = checkpoints.read_checkpoint(path)
+        except checkpoints.DamagedCheckpointError as error:
+            warnings.warn(f"{error} There is no best.keras.", stacklevel=2)
+            return False
+        if found[0]["step"] != epoch * self.steps_per_epoch:
+            warnings.warn(
+                f"{path} is of step {found[0]['step']}, and not of the best epoch "
+                f"{epoch}. There is no best.keras.",
+                stacklevel=2,
+            )
+            return False
+        checkpoints.assign(path, *found, self.groups)
         return True

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from keras_regnet.training.averaging import Averages, float_variables
 from keras_regnet.training.losses import Loss, hits
+from keras_regnet.training.replicas import ReplicaStatistics, own_masks
 from keras_regnet.training.tally import Tally, on_each_replica
 from keras_regnet.training.updates import Updates
 
@@ -36,10 +37,12 @@ class Loop:
             exchange of the gradients.
         skip_non_finite: Whether a step whose loss or gradient is not finite leaves the
             model as it was; otherwise it is only remembered.
-        jit_compile: Whether XLA compiles the step; with one replica only.
+        jit_compile: Whether XLA compiles the step, or with `accumulation` or
+            `skip_non_finite` the gradients of each piece; with one replica only.
 
     Attributes:
         tally: The sums over the examples since they were last set to zero.
+        statistics: The running statistics, of which every replica has its own.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Loop:
         self._updates = Updates(model, optimizer, strategy, clip_norm)
         self._most_steps = 1
         self._statistics = float_variables(model.non_trainable_variables)
+        averaged = [] if averages is None else averages.statistics
+        self.statistics = ReplicaStatistics([*self._statistics, *averaged], strategy)
         self._totals, self._bad = [], None
         if accumulation > 1 or skip_non_finite:
             with strategy.scope():
@@ -74,12 +79,16 @@ class Loop:
                     on_each_replica(tf.zeros(v.shape, v.dtype), "gradient")
                     for v in model.trainable_variables
                 ]
-        self._whole_step = self._train_replica
+        # What XLA compiles: a whole step, or the gradients of a piece.
+        phases = bool(self._totals)
+        self._whole_step = self._accumulate_replica if phases else self._train_replica
         if jit_compile:
-            self._whole_step = tf.function(self._train_replica, jit_compile=True)
+            self._whole_step = tf.function(self._whole_step, jit_compile=True)
+        weight = model.trainable_variables[0].value
+        device = tf.DeviceSpec.from_string(weight.device).device_type
+        self._on_accelerator = device not in (None, "CPU")
         self._train = tf.function(self._train_steps, reduce_retracing=True)
         self._evaluate = tf.function(self._evaluate_step, reduce_retracing=True)
-        self._average = tf.function(self._average_step)
 
     def train(
         self,
@@ -115,26 +124,9 @@ class Loop:
         """Makes the running statistics of all replicas their mean.
 
         Without synchronised batch normalisation every replica has its own. Before an
-        evaluation or a checkpoint they have to be one; all workers must call it.
+        evaluation they have to be one; all workers must call it.
         """
-        if self.strategy.num_replicas_in_sync > 1:
-            self._average()
-
-    def _average_step(self) -> None:
-        variables = list(self._statistics)
-        if self.averages is not None:
-            variables += self.averages.statistics
-
-        def average() -> None:
-            context = tf.distribute.get_replica_context()
-            means = context.all_reduce(
-                "MEAN", [tf.identity(v.value) for v in variables]
-            )
-            for variable, mean in zip(variables, means, strict=True):
-                variable.assign(mean)
-
-        if variables:
-            self.strategy.run(average)
+        self.statistics.average()
 
     def _train_steps(
         self, batches: Iterator, rates: tf.Tensor, first: tf.Tensor, count: tf.Tensor
@@ -155,12 +147,13 @@ class Loop:
         """The next batch; adds the time that it took to the tally."""
         if not self.tally.has_clock:
             return next(batches)
-        # The first weights' gradient is the last of a step: their value comes after it.
-        done = tf.convert_to_tensor(self.model.trainable_variables[0].value)
-        with tf.control_dependencies([done]):
-            begin = tf.timestamp()
+        # The host only knows that an accelerator is done by waiting for it. The clock
+        # may wait; the batch is fetched and copied in the meantime.
+        ahead = self._on_accelerator
+        begin = tf.timestamp() if ahead else self._end_of_last_step()
         with tf.control_dependencies([begin]):
             batch = next(batches)
+        free = self._end_of_last_step() if ahead else begin
         arrived = [
             tensor
             for part in tf.nest.flatten(batch)
@@ -168,19 +161,27 @@ class Loop:
         ]
         with tf.control_dependencies(arrived):
             end = tf.timestamp()
-        self.tally.add_wait(end - begin)
-        if self.strategy.num_replicas_in_sync > 1:
+        # A batch that came before the step was over was not waited for.
+        self.tally.add_wait(tf.maximum(end - tf.maximum(begin, free), 0.0))
+        if ahead or self.strategy.num_replicas_in_sync > 1:
             return batch
         # Or else a single thread may look at the clock after the step's other work.
         with tf.control_dependencies([end]):
             return tf.nest.map_structure(tf.identity, batch)
+
+    def _end_of_last_step(self) -> tf.Tensor:
+        """The time at which the weights have moved."""
+        # The first weights' gradient is the last of a step: their value comes after it.
+        done = tf.convert_to_tensor(self.model.trainable_variables[0].value)
+        with tf.control_dependencies([done]):
+            return tf.timestamp()
 
     def _step_in_phases(self, batch: Any, step: tf.Tensor) -> None:
         """Adds up the gradients of the pieces first, then moves the weights or not."""
         if self.skip_non_finite:
             statistics = self.strategy.run(self._copy_statistics)
         for piece in tf.range(self.accumulation):
-            self.strategy.run(self._accumulate_replica, args=(batch, piece, step))
+            self.strategy.run(self._whole_step, args=(batch, piece, step))
         if self.skip_non_finite:
             bad = self.strategy.run(self._is_bad_replica)
             if self.strategy.reduce("SUM", bad, axis=None) > 0:
@@ -250,7 +251,8 @@ class Loop:
         """Gradients of a part of a batch of `count` examples; adds its sums."""
         replicas = self.strategy.num_replicas_in_sync
         with tf.GradientTape() as tape:
-            outputs = _at_least_float32(self.model(images, training=True))
+            with own_masks(self.model):
+                outputs = _at_least_float32(self.model(images, training=True))
             losses = self.loss(labels, outputs)
             total = tf.reduce_sum(losses) / tf.cast(count, losses.dtype)
             if penalties := self.model.losses:

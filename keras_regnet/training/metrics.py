@@ -20,9 +20,20 @@ class MetricsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def go_on(self, step: int) -> None:
-        """Leaves out what was written after a step, and half a line of a kill."""
-        rows = [row for row in self.read() if row["step"] <= step]
+    def go_on(self, step: int, epochs: int) -> None:
+        """Leaves out what was written after a step, and half a line of a kill.
+
+        Args:
+            step: The last step that is done.
+            epochs: Number of epochs that are done: the last step of an epoch may be
+                done and the epoch not, where it is still to be judged.
+        """
+        rows = [
+            row
+            for row in self.read()
+            if row["step"] <= step
+            and (row["kind"] != "epoch" or row["epoch"] <= epochs)
+        ]
         with naming(self.path):
             write_text(self.path, "".join(_line(row) for row in rows))
 
@@ -48,5 +59,10 @@ def _whole_rows(path: Path) -> Iterable[dict[str, Any]]:
             return
 
 
+def without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for JSON, which has no NaN: null instead."""
+    return {key: None if value != value else value for key, value in row.items()}
+
+
 def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row) + "\n"
+    return json.dumps(without_nan(row)) + "\n"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from keras_regnet.layers.composite import all_layers
 from keras_regnet.optimizers import SGD, RMSprop, parameter_groups
 from keras_regnet.training.config import TrainingConfig
 
@@ -87,7 +88,7 @@ def build_optimizer(
     variables = model.trainable_variables
     with strategy.scope():
         optimizer = make_optimizer(config, variables, learning_rate_factors)
-        if any(layer.compute_dtype == "float16" for layer in model.layers):
+        if any(layer.compute_dtype == "float16" for layer in all_layers(model)):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(variables)
     return optimizer

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.layers.composite import all_layers
+from keras_regnet.training.replicas import own_masks
 
 
 class PreciseBatchNorm:
@@ -71,11 +72,12 @@ class PreciseBatchNorm:
 
     @tf.autograph.experimental.do_not_convert
     def _forward_step(self, batch: Any) -> None:
+        def forward(batch: Any) -> None:
+            with own_masks(self._model):
+                self._model(batch[0], training=True)
+
         with self._without_memory():
-            self._strategy.run(
-                lambda batch: self._model(batch[0], training=True) is None,
-                args=(batch,),
-            )
+            self._strategy.run(forward, args=(batch,))
 
     @contextmanager
     def _without_memory(self) -> Iterator[None]:

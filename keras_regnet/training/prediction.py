@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_regnet.data import ImageReader
 from keras_regnet.data.folders import EXTENSIONS
 from keras_regnet.files import keras_home
+from keras_regnet.models import output_activation
 from keras_regnet.preprocessing import decode_predictions
-from keras_regnet.training.saved_run import SavedRun, probabilities
+from keras_regnet.training.evaluation import gives_probabilities
+from keras_regnet.training.saved_run import SavedRun, image_reader, probabilities
 
 _BATCH = 32
 
@@ -29,15 +31,18 @@ class Prediction:
         name: The file, or another name of the image.
         top: (class name, probability), the most probable first.
         label: The true class, where it is known.
+        probable: Whether they are probabilities. Otherwise they are mere scores.
     """
 
     name: str
     top: list[tuple[str, float]]
     label: str | None = None
+    probable: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """The prediction as JSON types."""
-        top = [{"class": name, "probability": share} for name, share in self.top]
+        what = "probability" if self.probable else "score"
+        top = [{"class": name, what: share} for name, share in self.top]
         label = {} if self.label is None else {"label": self.label}
         return {"image": self.name, **label, "top": top}
 
@@ -87,10 +92,10 @@ def predict_files(run: SavedRun, paths: Iterable[Path], top: int) -> list[Predic
 
     def flush() -> None:
         images = np.stack([image for _, image in batch])
-        for (path, _), shares in zip(
-            batch, probabilities(run.model, images), strict=True
-        ):
-            predictions.append(Prediction(str(path), _strongest(run, shares, top)))
+        rows, probable = _outputs(run.model, images)
+        for (path, _), row in zip(batch, rows, strict=True):
+            strongest = _strongest(run, row, top)
+            predictions.append(Prediction(str(path), strongest, None, probable))
         batch.clear()
 
     for path in paths:
@@ -114,12 +119,11 @@ def predict_examples(
     predictions = []
     names = class_names(run)
     for images, labels in dataset.unbatch().take(count).batch(_BATCH):
-        shares = probabilities(run.model, images.numpy())
-        for label, row in zip(labels.numpy(), shares, strict=True):
+        rows, probable = _outputs(run.model, images.numpy())
+        for label, row in zip(labels.numpy(), rows, strict=True):
             name = f"example {len(predictions) + 1}"
-            predictions.append(
-                Prediction(name, _strongest(run, row, top), names[label])
-            )
+            strongest = _strongest(run, row, top)
+            predictions.append(Prediction(name, strongest, names[label], probable))
     return predictions
 
 
@@ -134,20 +138,6 @@ def read_image(run: SavedRun, path: Path) -> np.ndarray:
     """
     with tf.device("/CPU:0"):
         return image_reader(run)(tf.constant(path.read_bytes())).numpy()
-
-
-def image_reader(run: SavedRun) -> ImageReader:
-    """How the network sees an image file.
-
-    As in the evaluation of the run's data set; without a run, as the model's own
-    specification says, which it has from pretrained weights.
-    """
-    if run.reader is not None:
-        return run.reader
-    known = {}
-    if config := run.data_config:
-        known = {"crop_fraction": config.crop_fraction, "size": config.evaluation_size}
-    return ImageReader.for_model(run.model, centre_cropped=run.centre_cropped, **known)
 
 
 def class_names(run: SavedRun) -> tuple[str, ...]:
@@ -172,7 +162,15 @@ def text_table(predictions: Iterable[Prediction]) -> Iterator[str]:
         yield f"{prediction.name}{label}"
         width = max(len(name) for name, _ in prediction.top)
         for name, share in prediction.top:
-            yield f"  {name:{width}}  {100 * share:6.2f} %"
+            number = f"{100 * share:6.2f} %" if prediction.probable else f"{share:.4g}"
+            yield f"  {name:{width}}  {number}"
+
+
+def _outputs(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Probabilities where the model's graph gives them, else scores; and which."""
+    if gives_probabilities(output_activation(model)):
+        return probabilities(model, images), True
+    return np.asarray(model.predict_on_batch(images), np.float64), False
 
 
 def _strongest(run: SavedRun, shares: np.ndarray, top: int) -> list[tuple[str, float]]:

@@ -32,7 +32,10 @@ class Record:
         if not self._chief:
             yield
             return
-        self._metrics.go_on(state.epoch * self._steps_per_epoch + state.step)
+        step = state.epoch * self._steps_per_epoch + state.step
+        self._metrics.go_on(step, state.epoch)
+        if state.history:
+            self._run.write_log(state.history)
         self._run.clear_tensorboard()
         with write_summaries(self._run.tensorboard) as self._summarize:
             for row in state.history:

@@ -5,12 +5,13 @@ import errno
 import io
 import json
 import os
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from keras_regnet.files import write_text
+from keras_regnet.files import FolderLock, local_path, write_text
 
 # Where the data are, and what the configuration is called.
 OF_EACH_MACHINE = ("data.data_dir", "data.download", "recipe")
@@ -27,6 +28,10 @@ _MAY_DIFFER = (
 )
 
 
+# What may change after a loss that was not finite, and is written down.
+_MAY_CHANGE = ("learning_rate", "on_nan")
+
+
 class RunDirectory:
     """A folder that belongs to one configuration.
 
@@ -37,7 +42,10 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = local_path(path, "run_dir")
+        self._lock = FolderLock(
+            self.path / "run.lock", "Another Trainer is at work in this run directory."
+        )
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
 
@@ -58,15 +66,17 @@ class RunDirectory:
 
         Raises:
             ValueError: The folder holds a run, and `resume` is False or the
-                configuration is another; the message names what differs.
+                configuration is another; the message names what differs. Or another
+                process trains in it; the message says which.
             OSError: The folder cannot be written.
         """
         with naming(self.path):
             for folder in (self.path, self.checkpoints, self.tensorboard):
                 folder.mkdir(parents=True, exist_ok=True)
+        self.claim(configuration, environment, resume)
+        with naming(self.path):
             for left_by_a_kill in self.checkpoints.glob(".*.tmp*"):
                 left_by_a_kill.unlink(missing_ok=True)
-        self.claim(configuration, environment, resume)
 
     def claim(
         self,
@@ -82,6 +92,7 @@ class RunDirectory:
         """
         with naming(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = self._lock.acquire(shared=True)
             # A file of some size, so that a full disk is noticed here.
             write_text(self.path / "probe.txt", "." * 65536)
             (self.path / "probe.txt").unlink()
@@ -96,7 +107,19 @@ class RunDirectory:
                 {"configuration": configuration, "environment": dict(environment)},
             )
             return
-        if differences := differing(stored.get("configuration", {}), configuration):
+        before = stored.get("configuration", {})
+        changes = {}
+        if resume and self.read_json("result.json") is None:
+            asked = configuration.get("training", {})
+            of_before = before.get("training", {})
+            changes = {
+                name: asked[name]
+                for name in _MAY_CHANGE
+                if name in asked and of_before.get(name, asked[name]) != asked[name]
+            }
+            if changes:
+                before = before | {"training": of_before | changes}
+        if differences := differing(before, configuration):
             raise ValueError(
                 f"{self.path} holds a run of another configuration. Choose another "
                 "run directory, or repeat that run's settings. Received: "
@@ -108,6 +131,41 @@ class RunDirectory:
                 "(resume=True), or choose another run directory. "
                 "Received: resume=False"
             )
+        if changes:
+            self.write_json(
+                "config.json",
+                {
+                    **stored,
+                    "configuration": before,
+                    "earlier": [
+                        *stored.get("earlier", ()),
+                        {name: of_before[name] for name in changes},
+                    ],
+                },
+            )
+            warnings.warn(
+                f"{self.path} goes on with "
+                + ", ".join(
+                    f"{name}={value!r} (before: {of_before[name]!r})"
+                    for name, value in changes.items()
+                ),
+                stacklevel=2,
+            )
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Holds the folder within the block, for this alone, and lets go of it then.
+
+        Raises:
+            ValueError: Another has it; the message says who.
+        """
+        with naming(self.path):
+            self._lock = self._lock.acquire(shared=True)
+        self._lock.in_use = True
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def read_json(self, name: str) -> Any | None:
         """The content of a JSON file of the run, or None where there is none.

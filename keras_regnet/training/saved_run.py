@@ -1,15 +1,22 @@
 """Reading a trained network back, from a run directory or a `.keras` file."""
 
+import contextlib
 import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_regnet.data import Data, DataConfig, ImageReader, load
-from keras_regnet.training.evaluation import are_probabilities
+from keras_regnet.models import output_activation
+from keras_regnet.preprocessing import PreprocessingSpec
+from keras_regnet.training.evaluation import (
+    gives_probabilities,
+    probabilities_and_losses,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,23 +84,56 @@ def load_run(path: str | os.PathLike[str]) -> SavedRun:
             f"Received: {model.input_shape} to {shape}"
         )
     data_config = class_names = centre_cropped = None
-    described = file.parent / "config.json"
-    if described.is_file():
-        configuration = json.loads(described.read_text())["configuration"]
-        centre_cropped = configuration.get("centre_cropped")
-        if "data" in configuration:
-            data_config = DataConfig.from_dict(configuration["data"])
-        if len(configuration.get("class_names", ())) == shape[-1]:
-            class_names = tuple(configuration["class_names"])
+    configuration = _configuration(file.parent, required=path.is_dir())
+    centre_cropped = configuration.get("centre_cropped")
+    if "data" in configuration:
+        data_config = DataConfig.from_dict(configuration["data"])
+    if len(configuration.get("class_names", ())) == shape[-1]:
+        class_names = tuple(configuration["class_names"])
     return SavedRun(model, file.parent, data_config, class_names, centre_cropped)
 
 
-def load_data(run: SavedRun, data_dir: str | None = None) -> Data:
-    """Loads the data set that a network was trained on.
+def _configuration(folder: Path, required: bool) -> dict[str, Any]:
+    """What a run's `config.json` says; empty where there is none.
+
+    Beside a `.keras` file there may be one of another program, which says nothing here.
+
+    Args:
+        folder: Of the model.
+        required: Whether the folder was named as a run directory, in which a
+            `config.json` must be a run's.
+    """
+    path = folder / "config.json"
+    found: Any = None
+    if path.is_file():
+        with contextlib.suppress(ValueError):  # no JSON, or no text at all
+            found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and isinstance(found.get("configuration"), dict):
+            return found["configuration"]
+        if required:
+            raise ValueError(
+                "A run directory's config.json has the run's `configuration`; name the "
+                ".keras file itself where it is another program's. Received: "
+                f"{path}, with {type(found).__name__ if found is None else found!r:.80}"
+            )
+    return {}
+
+
+def load_data(
+    run: SavedRun,
+    data_dir: str | None = None,
+    *,
+    dataset: str | None = None,
+    batch_size: int | None = None,
+) -> Data:
+    """Loads a data set that a network is to be judged on.
 
     Args:
         run: The network.
         data_dir: Where the data are now, if they have moved.
+        dataset: Another one than the network was trained on. Its validation images are
+            then read as `image_reader` reads files for this network.
+        batch_size: Images at a time.
 
     Returns:
         The data set.
@@ -101,17 +141,48 @@ def load_data(run: SavedRun, data_dir: str | None = None) -> Data:
     Raises:
         ValueError: It is not known, or does not fit the network.
     """
-    if run.data_config is None:
+    config, reader = run.data_config, None
+    if dataset is not None:
+        reader = image_reader(run)
+        config = DataConfig(name=dataset, image_size=reader.height)
+    if config is None:
         raise ValueError(
-            "Only a network in its run directory knows its data set. "
-            f"Received: {run.path}"
+            "Only a network in its run directory knows its data set; name another "
+            f"one. Received: {run.path}, without a data set"
         )
-    config = run.data_config
-    if data_dir is not None:
-        config = dataclasses.replace(config, data_dir=data_dir)
-    data = load(config)
+    changes = {"data_dir": data_dir, "batch_size": batch_size}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    data = load(dataclasses.replace(config, **changes), training=False)
+    data = dataclasses.replace(data, reader=reader)
     check_fits(run, data)
     return data
+
+
+def image_reader(run: SavedRun) -> ImageReader:
+    """How the network sees an image: what every program goes by.
+
+    As it was recorded with the network, or as in the evaluation of the run's data set;
+    without both as the model's own specification says, which it has from pretrained
+    weights.
+    """
+    if run.reader is not None:
+        return run.reader
+    config = run.data_config
+    if config is None:
+        return ImageReader.for_model(run.model, centre_cropped=run.centre_cropped)
+    reader = ImageReader.for_model(
+        run.model,
+        centre_cropped=run.centre_cropped,
+        crop_fraction=config.crop_fraction,
+        size=config.evaluation_size or config.image_size,
+    )
+    specification = reader.specification
+    if config.normalize:  # by the pipeline, whatever the weights were made for
+        side = reader.height
+        specification = PreprocessingSpec(side, side, mean=config.mean, std=config.std)
+    return dataclasses.replace(
+        reader, specification=specification, normalized=config.normalize
+    )
 
 
 def check_fits(run: SavedRun, data: Data) -> None:
@@ -133,10 +204,18 @@ def check_fits(run: SavedRun, data: Data) -> None:
 def probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """The model's outputs as probabilities, `[batch, classes]` float64.
 
-    Logits are put through a softmax; what already is a distribution stays.
+    The end of the model's graph says what they are, never their values: logits are put
+    through a softmax; what a softmax or sigmoids gave stays.
+
+    Raises:
+        ValueError: The model ends in something else: see `gives_probabilities`.
     """
-    outputs = np.asarray(model.predict_on_batch(images), np.float64)
-    if are_probabilities(outputs):
-        return outputs
-    outputs = np.exp(outputs - outputs.max(-1, keepdims=True))
-    return outputs / outputs.sum(-1, keepdims=True)
+    activation = output_activation(model)
+    if not gives_probabilities(activation):
+        raise ValueError(
+            "The model must end in logits, a softmax or sigmoids to give "
+            f"probabilities. Received: {model.name!r}, that ends in {activation}"
+        )
+    outputs = np.asarray(model.predict_on_batch(images))
+    labels = np.zeros(len(outputs), int)
+    return probabilities_and_losses(outputs, labels, activation)[0]

@@ -24,6 +24,9 @@ class RunState:
         best_epoch: Number of epochs done then; 0 before the first.
         elapsed: Seconds of the whole run by the wall clock, without interruptions.
         stopped: Whether a callback ended the run.
+        callbacks: What the callbacks remember, as `Callbacks.memory` gives it.
+        averages_warm_up: Whether the decay of averaged weights warms up; not in runs
+            that began before it did.
     """
 
     epoch: int = 0
@@ -38,6 +41,8 @@ class RunState:
     best_epoch: int = 0
     elapsed: float = 0.0
     stopped: bool = False
+    callbacks: list[list[Any]] = dataclasses.field(default_factory=list)
+    averages_warm_up: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """The state as JSON types."""
@@ -46,7 +51,8 @@ class RunState:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The state that `to_dict` described."""
-        return cls(**{**values, "logged": Sums(*values["logged"])})
+        before = {"averages_warm_up": False}  # what older runs do not say
+        return cls(**{**before, **values, "logged": Sums(*values["logged"])})
 
     def begin_next_epoch(self) -> None:
         """One more epoch is done."""

@@ -116,6 +116,11 @@ def make_strategy(
     # From here on TensorFlow has started.
     devices = tf.config.list_logical_devices("GPU")
     if name == "single" or (name == "auto" and len(devices) < 2):
+        if all_reduce != "auto":
+            raise ValueError(
+                "all_reduce says how several devices add up; one device has nothing to "
+                f"add. Received: {all_reduce!r} and the strategy {name}"
+            )
         return tf.distribute.get_strategy()
     if not devices:
         devices = tf.config.list_logical_devices("CPU")
@@ -128,6 +133,26 @@ def make_strategy(
         [device.name for device in devices],
         cross_device_ops=None if all_reduce == "auto" else _MIRRORED[all_reduce](),
     )
+
+
+def count_devices(name: str, num_gpus: int | None = None) -> int:
+    """How many devices a strategy would have, over all machines; waits for nobody.
+
+    Args:
+        name: As for `make_strategy`.
+        num_gpus: GPUs of each process, whether they are here or not; None for those
+            that this process sees.
+
+    Raises:
+        ValueError: TF_CONFIG or the SLURM variables are missing or malformed.
+    """
+    cluster = _cluster(name)
+    workers = len(cluster.addresses) if cluster else 1
+    if num_gpus is not None:
+        return workers * max(num_gpus, 1)
+    if name in ("multi_worker", "slurm") or workers > 1:
+        return workers * max(_use_gpus(name, None), 1)
+    return make_strategy(name).num_replicas_in_sync
 
 
 def _cluster(name: str) -> Cluster | None:

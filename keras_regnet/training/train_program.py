@@ -1,11 +1,11 @@
 """What scripts/train.py does with its flags."""
 
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from keras_regnet.data import describe
+from keras_regnet.files import local_path
 from keras_regnet.plots import plot_learning_rate
 from keras_regnet.training import job, strategies
 from keras_regnet.training.consensus import Consensus
@@ -28,6 +28,18 @@ def train(values: Any) -> None:
         OSError: A file cannot be read or written.
     """
     config = run_config(values)
+    only = [n for n in ("print_recipe", "dry_run", "self_check") if values[n].value]
+    if len(only) > 1:
+        raise ValueError(
+            "Only one of --print_recipe, --dry_run and --self_check can be done. "
+            f"Received: {' and '.join(f'--{name}' for name in only)}"
+        )
+    if values.logical_cpu_devices != 1 and values.strategy != "mirrored":
+        raise ValueError(
+            "--logical_cpu_devices is for --strategy=mirrored; the others use one "
+            f"device of a CPU. Received: {values.logical_cpu_devices} and "
+            f"--strategy={values.strategy}"
+        )
     if values.print_recipe:
         print(write_recipe(config), end="")
     elif values.dry_run:
@@ -41,13 +53,11 @@ def train(values: Any) -> None:
 def _print_dry_run(values: Any, config: RunConfig) -> None:
     if values.logical_cpu_devices != 1:
         strategies.split_cpu(values.logical_cpu_devices)
-    devices = values.num_gpus
-    if devices is None:
-        devices = strategies.make_strategy(values.strategy).num_replicas_in_sync
+    devices = strategies.count_devices(values.strategy, values.num_gpus)
     run = dry_run(config, describe(config.data), devices)
     print(format_dry_run(run))
     if values.run_dir:
-        path = Path(values.run_dir) / "learning_rate.png"
+        path = local_path(values.run_dir, "run_dir") / "learning_rate.png"
         with naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             plot_learning_rate(run.learning_rates, path, title=config.recipe)

@@ -5,6 +5,7 @@ import math
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -34,7 +35,7 @@ from keras_regnet.training.keeper import Keeper
 from keras_regnet.training.loop import Loop
 from keras_regnet.training.losses import Loss, default_loss, per_example
 from keras_regnet.training.optimizers import build_optimizer
-from keras_regnet.training.outputs import save_results
+from keras_regnet.training.outputs import check_saving, save_results
 from keras_regnet.training.precise_batch_norm import PreciseBatchNorm
 from keras_regnet.training.progress import Progress
 from keras_regnet.training.record import Record
@@ -106,7 +107,9 @@ class Trainer:
             whose path begins so, as `{"stem": 0.1}`; of sgd and rmsprop alone.
         description: More of the configuration for `config.json`, as JSON types: what
             the network and the data are. A run only goes on where it is the same.
-        callbacks: Keras callbacks. What they remember is not part of a checkpoint.
+        callbacks: Keras callbacks. The numbers and texts that they remember in their
+            attributes are part of a checkpoint (of the first worker's callbacks, by
+            their class); weights that they keep are not.
         worker_timeout: With several workers, or a tf.data service, the process ends
             with exit code 4 where nothing happens for so many seconds; 0 for never.
         verbose: 0 prints nothing; 1 prints a line per epoch.
@@ -141,7 +144,14 @@ class Trainer:
         self.model = model
         self.config = config
         self.strategy = strategy or model.distribute_strategy
-        check_arguments(model, config, loss, self.strategy, learning_rate_factors)
+        check_arguments(
+            model, config, loss, self.strategy, learning_rate_factors, from_logits
+        )
+        if save is not None and not save_models:
+            raise ValueError(
+                "save is the model that save_models writes. "
+                f"Received: save={save.name!r} and save_models=False"
+            )
         self.train_dataset = train_dataset
         first = training_dataset(train_dataset, 0)
         check_training_dataset(
@@ -155,6 +165,8 @@ class Trainer:
         self.steps_per_epoch = steps_in(first, steps_per_epoch)
         self.saved_model = (save or model) if save_models else None
         self.consensus = Consensus(self.strategy)
+        if self.saved_model is not None:
+            check_saving(self.saved_model)
         self.progress = Progress(config.epochs, verbose if self.consensus.chief else 0)
         self.interruption = Interruption()
         self.run = RunDirectory(run_dir)
@@ -192,6 +204,11 @@ class Trainer:
             self.steps_per_epoch,
             verbose,
         )
+        # What is read after a batch is an exchange between all workers.
+        hooks = self.callbacks.every_batch, self.callbacks.every_test_batch
+        on_train, on_test = self.consensus.total(*hooks)
+        self.callbacks.every_batch = bool(on_train)
+        self.callbacks.every_test_batch = bool(on_test)
         groups = {
             "model": model.variables,
             "optimizer": self.loop.optimizer.variables,
@@ -215,6 +232,7 @@ class Trainer:
             validation,
             self.callbacks,
             self._between_batches,
+            self.watchdog.alive,
             precise,
             train_dataset,
             min(self.steps_per_epoch, math.ceil(config.precise_bn_images / size)),
@@ -240,6 +258,7 @@ class Trainer:
             naming_lost_workers(self.consensus),
             self.problems.raising(),
             self.watchdog,
+            self.run.training() if self.consensus.chief else nullcontext(),
         ):
             return self._train()
 
@@ -257,16 +276,17 @@ class Trainer:
                 f"Going on after epoch {state.epoch} of {self.config.epochs}{within}."
             )
         self.keeper.start()
-        self.callbacks.begin()
         try:
+            self.callbacks.begin(state.callbacks)
             with self.interruption, self.record.going_on(state):
                 self._train_epochs(state)
         finally:
             self.keeper.close()
             self.callbacks.end(state.history[-1] if state.history else None)
-        if self.consensus.chief:
-            save_results(self.run, self.saved_model, self.loop, self.keeper, state)
-        self.consensus.total(0)  # nobody leaves before the files are written
+        with self.watchdog.paused():
+            if self.consensus.chief:
+                save_results(self.run, self.saved_model, self.loop, self.keeper, state)
+            self.consensus.total(0)  # nobody leaves before the files are written
         return TrainingResult(state.history, str(self.run.path))
 
     def _train_epochs(self, state: RunState) -> None:
@@ -280,7 +300,7 @@ class Trainer:
             interruption=self.interruption,
             log=self.record.add,
             alive=self.watchdog.alive,
-            save=self.keeper.save,
+            save=self._save,
             checkpoint_is_due=self.keeper.is_due,
             blame=self.problems.of_step,
             last_checkpoint=self.keeper.last,
@@ -297,12 +317,14 @@ class Trainer:
                 state,
                 batches,
                 learning_rates(self.config, epoch, self.steps_per_epoch),
-                average_rates(self.config, epoch, self.steps_per_epoch),
+                average_rates(
+                    self.config, epoch, self.steps_per_epoch, state.averages_warm_up
+                ),
             )
             try:
                 row |= self.validator.run(epoch, self._is_judged(epoch))
             except (KeyboardInterrupt, TerminatedError):
-                self.keeper.save(state)
+                self._save(state)
                 raise
             self._end_epoch(state, row)
             self.interruption.check()
@@ -311,13 +333,16 @@ class Trainer:
         """Writes down an epoch that is done."""
         row["checkpoint_seconds"] = round(self.keeper.take_seconds(), 3)
         row |= self.problems.count()
-        self.callbacks.end_epoch(state.epoch, row)
+        with self.watchdog.paused():  # a callback may save a model, and others wait
+            self.callbacks.end_epoch(state.epoch, row)
+            stop, ended = self.consensus.total(
+                self.interruption.seen is not None, self.callbacks.stop
+            )
         state.history.append(row)
         state.begin_next_epoch()
-        (stop,) = self.consensus.total(self.interruption.seen is not None)
         if stop and self.interruption.seen is None:  # it came to another worker
             self.interruption.seen = signal.SIGTERM
-        state.stopped = self.callbacks.stop
+        state.stopped = bool(ended)
         judged = row.get("ema_validation_accuracy", row.get("validation_accuracy"))
         best = judged is not None and judged > state.best
         if best:
@@ -327,9 +352,16 @@ class Trainer:
         every = self.config.checkpoint_every_epochs
         due = every and state.epoch % every == 0
         if best or due or stop or self._is_done(state):
-            self.keeper.save(state, best)
+            self._save(state, best)
         self.record.end_epoch(state)
         self.progress.end_epoch(row)
+
+    def _save(self, state: RunState, best: bool = False) -> None:
+        """Begins to write a checkpoint; the others wait until the chief has."""
+        state.callbacks = self.callbacks.memory()
+        with self.watchdog.paused():
+            self.keeper.save(state, best)
+            self.consensus.total(0)
 
     def _make_watchdog(self, seconds: float) -> Watchdog:
         """Ends the process where others, without whom it cannot go on, are silent."""

@@ -24,6 +24,7 @@ class Validator:
         batches: The validation data; None for no validation.
         callbacks: Keras callbacks.
         check: Raises where it is time to stop; called after every batch.
+        alive: Is told of every batch that takes statistics anew.
         precise: Takes batch-normalisation statistics anew before; None for not.
         train_dataset: The images for that.
         precise_steps: How many batches of them.
@@ -35,6 +36,7 @@ class Validator:
         batches: ValidationBatches | None,
         callbacks: Callbacks,
         check: Callable[[], None],
+        alive: Callable[[], None],
         precise: PreciseBatchNorm | None,
         train_dataset: TrainDataset,
         precise_steps: int,
@@ -43,6 +45,7 @@ class Validator:
         self.batches = batches
         self.callbacks = callbacks
         self.check = check
+        self.alive = alive
         self.precise = precise
         self.train_dataset = train_dataset
         self.precise_steps = precise_steps
@@ -64,7 +67,11 @@ class Validator:
             batches = distribute_training(
                 self.train_dataset, epoch, 0, self.loop.strategy
             )
-            average = self.loop.average_statistics
+
+            def average() -> None:
+                self.alive()
+                self.loop.average_statistics()
+
             self.precise.update(batches, self.precise_steps, average)
         if self.batches is not None:
             self.callbacks.begin_test()
@@ -82,8 +89,13 @@ class Validator:
     def _judge(self, epoch: int, name: str) -> dict[str, Any]:
         tally = self.loop.tally
         tally.reset()
-        for batch in self.batches:
+        first = name == "validation"
+        for index, batch in enumerate(self.batches):
+            if first:
+                self.callbacks.begin_test_batch(index)
             self.loop.evaluate(batch)
+            if first:
+                self.callbacks.end_test_batch(index, tally.read)
             self.check()
         sums = tally.read()
         if not sums.count:

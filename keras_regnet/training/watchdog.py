@@ -8,7 +8,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 LOST_WORKER_EXIT_CODE = 4
@@ -44,6 +45,7 @@ class Watchdog:
         self._leave = leave
         self._last = time.monotonic()
         self._doing = ""
+        self._pauses = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -72,8 +74,22 @@ class Watchdog:
         self._last = time.monotonic()
         self._doing = f" It was: {doing}." if doing else ""
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Watches nothing within the block: a worker writes, and others wait for it."""
+        self._pauses += 1
+        try:
+            yield
+        finally:
+            self.alive()
+            self._pauses -= 1
+
     def _watch(self) -> None:
-        while (left := self._last + self._seconds - time.monotonic()) > 0:
+        while (
+            left := self._last + self._seconds - time.monotonic()
+        ) > 0 or self._pauses:
+            if left <= 0:
+                left = self._seconds
             if self._stop.wait(left):
                 return
         print(self._message + self._doing, file=sys.stderr, flush=True)

@@ -1,19 +1,17 @@
 """A trained network written for others, with all that is known about it."""
 
-import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_regnet.data import Data, DataConfig, load
+from keras_regnet.data import Data
 from keras_regnet.publishing import exports, metadata
 from keras_regnet.publishing.copying import in_float32
 from keras_regnet.training.evaluation import evaluate_data
-from keras_regnet.training.prediction import image_reader
 from keras_regnet.training.run_summary import training_facts
-from keras_regnet.training.saved_run import SavedRun, check_fits
+from keras_regnet.training.saved_run import SavedRun, image_reader, load_data
 from keras_regnet.transfer.opening import open_run
 
 
@@ -78,7 +76,13 @@ def export_trained(
     if data is not None:
         if "saved_model" in formats and evaluate is not False:
             publication["metrics"] = _judged(run, data)
-        calibration, compared = _two_parts(data, calibration_images, compared_images)
+        wanted = calibration_images if _calibrated(formats) else 0
+        calibration, compared = _two_parts(data, wanted, compared_images)
+        if _calibrated(formats) and not len(calibration):
+            raise ValueError(
+                "8 bits need two validation images at least: one to calibrate, one to "
+                f"compare on. Received: {data.validation_size}"
+            )
     rows, keras_times = exports.export_formats(
         run.model,
         formats,
@@ -104,19 +108,9 @@ def _data(
     run: SavedRun, dataset: str | None, data_dir: str | None, wanted: bool
 ) -> Data | None:
     """The data set, if one is named or known, and wanted."""
-    config = run.data_config
-    if dataset:
-        reader = image_reader(run)
-        config = DataConfig(
-            name=dataset, image_size=reader.height, crop_fraction=reader.crop_fraction
-        )
-    if config is None or not wanted:
+    if not wanted or (dataset is None and run.data_config is None):
         return None
-    if data_dir:
-        config = dataclasses.replace(config, data_dir=data_dir)
-    data = load(dataclasses.replace(config, batch_size=32))
-    check_fits(run, data)
-    return data
+    return load_data(run, data_dir, dataset=dataset, batch_size=32)
 
 
 def _known(run: SavedRun) -> dict[str, Any]:
@@ -151,7 +145,8 @@ def _two_parts(
 
     They may be ordered by class, so that the first ones will not do.
     """
-    compared = min(compared, data.validation_size // 2)
+    share = data.validation_size // 2 if calibration else data.validation_size
+    compared = min(compared, max(1, share))
     calibration = min(calibration, data.validation_size - compared)
     wanted = calibration + compared
     places = np.linspace(0, data.validation_size - 1, wanted).astype(int)

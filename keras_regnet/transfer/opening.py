@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_regnet.data import ImageReader
 from keras_regnet.publishing import find_published, read_metadata, reading
-from keras_regnet.publishing.metadata import TASKS
+from keras_regnet.publishing.metadata import FILE, TASKS
 from keras_regnet.training.saved_run import SavedRun, load_run
 
 
@@ -16,7 +16,9 @@ def published_folder(name_or_path: str | os.PathLike[str]) -> Path | None:
         ValueError: It is none of them.
     """
     path = Path(name_or_path)
-    if path.suffix == ".keras" or (path / "config.json").is_file():
+    if path.suffix == ".keras":
+        return None
+    if (path / "config.json").is_file() and not (path / FILE).is_file():
         return None
     try:
         return find_published(name_or_path)

@@ -15,11 +15,10 @@ from keras_regnet.files import write_text
 from keras_regnet.publishing.publication import publish
 from keras_regnet.training.evaluation import Evaluation, evaluate_data
 from keras_regnet.training.outputs import installed, save_keras
-from keras_regnet.training.prediction import image_reader
 from keras_regnet.training.report import write_report
 from keras_regnet.training.run_directory import RunDirectory, naming
 from keras_regnet.training.run_summary import command_text, without_folders
-from keras_regnet.training.saved_run import SavedRun, load_run
+from keras_regnet.training.saved_run import SavedRun, image_reader, load_run
 from keras_regnet.transfer.freezing import unfreeze_all
 from keras_regnet.transfer.phases import Phase
 from keras_regnet.transfer.result import FineTuneResult, write_result

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 
 from keras_regnet.architecture import AnyNetParameters
-from keras_regnet.data import DataConfig
+from keras_regnet.data import ImageReader
 from keras_regnet.models import arguments_of
 from keras_regnet.preprocessing import PreprocessingSpec
 from keras_regnet.publishing import read_metadata, reading
-from keras_regnet.training.saved_run import load_run
+from keras_regnet.training.saved_run import image_reader, load_run
 from keras_regnet.transfer.opening import published_folder
 
 HEAD = "head_fc"
@@ -87,27 +87,40 @@ def open_source(name_or_path: str | os.PathLike[str]) -> Source:
     folder = published_folder(name_or_path)
     if folder is None:
         run = load_run(name_or_path)
-        model, names, data_config = run.model, run.class_names, run.data_config
+        model, names = run.model, run.class_names
+        reader = image_reader(run) if run.data_config else None
     else:  # also one without a classifier
         known = read_metadata(folder)
         model = reading.build(folder, known, include_top=False)
-        names, data_config = known.class_names, None
+        names, reader = known.class_names, ImageReader.from_dict(known.image)
     parameters, arguments = arguments_of(model)
-    if "preprocessing" not in arguments:
-        arguments["preprocessing"] = _specification(origin, model, data_config)
+    if not arguments.get("include_preprocessing"):
+        found = arguments.get("preprocessing")
+        arguments["preprocessing"] = _specification(origin, found, reader)
     return Source(origin, model, parameters, arguments, tuple(names) if names else None)
 
 
 def _specification(
-    origin: str, model: keras.Model, config: DataConfig | None
+    origin: str, own: PreprocessingSpec | None, reader: ImageReader | None
 ) -> PreprocessingSpec | None:
-    """What a network without a normalisation of its own expects of its images."""
-    if config is not None and config.normalize:
-        side = model.input_shape[1] or 224
-        return PreprocessingSpec(side, side, mean=config.mean, std=config.std)
-    warnings.warn(
-        f"{origin} does not say how its images are normalised; ImageNet's mean and "
-        "standard deviation are assumed.",
-        stacklevel=3,
-    )
-    return None
+    """What a network that does not normalise by itself expects of its images.
+
+    Args:
+        origin: Of the network, for the message.
+        own: What the network says.
+        reader: What was done with its images, where that is recorded.
+    """
+    if reader is not None and reader.normalized:
+        return reader.specification
+    if reader is not None:  # pixels of 0 to 255, which this leaves as they are
+        side, channels = reader.height, reader.channels
+        return PreprocessingSpec(
+            side, side, mean=(0.0,) * channels, std=(1 / 255,) * channels
+        )
+    if own is None:
+        warnings.warn(
+            f"{origin} does not say how its images are normalised; ImageNet's mean and "
+            "standard deviation are assumed.",
+            stacklevel=3,
+        )
+    return own

@@ -1,7 +1,7 @@
 """From the tensors of a file to the variables of a model, all of them or none."""
 
 import dataclasses
-import logging
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,8 +9,6 @@ import numpy as np
 
 from keras_regnet.weights.channels import adapt_input_channels as adapted
 from keras_regnet.weights.scheme import Scheme
-
-logger = logging.getLogger("keras_regnet")
 
 # torch's counter of batches that a normalisation has seen; it computes nothing.
 _COUNTER = "num_batches_tracked"
@@ -177,15 +175,20 @@ def _without_heads(
     absent = not any(key in tensors for key in keys)
     if absent or theirs not in (0, ours):
         if wants:
-            logger.warning(
-                "The classifier keeps its random initialisation: the weights are for "
-                "%s classes and the model for %s.",
-                theirs or "no",
-                ours,
-            )
+            warn_of_new_head(theirs, ours)
         targets = {path: targets[path] for path in targets if path not in _HEAD}
         tensors = {key: tensors[key] for key in tensors if key not in keys}
     return targets, tensors
+
+
+def warn_of_new_head(theirs: int, ours: int) -> None:
+    """Says that the classifier of weights is not taken; both numbers of classes."""
+    warnings.warn(
+        "The classifier keeps its random initialisation: the weights are for "
+        f"{theirs or 'no'} classes and the model for {ours}. Without `classes` a "
+        "network takes the number of its weights.",
+        stacklevel=2,
+    )
 
 
 def _told(title: str, items: list[str]) -> str:

@@ -59,7 +59,8 @@ def fetch(
         sha256: Its SHA-256 in hexadecimal digits, or the first 8 or more of them. None
             only for sources that publish none; then the length has to be right.
         cache_dir: The folder; by default `models` in Keras' cache (`KERAS_HOME`,
-            by default `~/.keras`).
+            by default `~/.keras`). Other programs use that, too: where it has another
+            file of this name, that stays, and `models/keras_regnet/files` is taken.
         progress: Whether to show a bar, in a terminal or notebook.
 
     Returns:
@@ -75,6 +76,8 @@ def fetch(
     folder = keras_home() / "models" if cache_dir is None else Path(cache_dir)
     path = folder.expanduser() / file_name
     try:
+        if cache_dir is None and path.exists() and not _is_whole(path, sha256):
+            path = own_folder("files") / file_name
         if not _is_whole(path, sha256):
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(path, progress) as file:

@@ -95,8 +95,8 @@ def _by_library(
             path = Path(hub.hf_hub_download(**arguments, local_files_only=True))
         except FileNotFoundError:
             path = Path(hub.hf_hub_download(**arguments))
-            # The library's cache has the file under its ETag, and a link to it.
-            sha256 = sha256 or _digest(path.resolve().name)
+        # The library's cache has the file under its ETag, and a link to it.
+        sha256 = sha256 or _digest(path.resolve().name)
     except Exception as error:  # of the library, and of the one below it
         place = f"the library's cache, with `hf download {arguments['repo_id']}`"
         raise download.failure(
@@ -108,9 +108,11 @@ def _by_library(
     try:
         download.verify(path, sha256)
     except Refused as error:
-        for each in (path.resolve(), path):
-            each.unlink(missing_ok=True)
-        raise download.failure(url, path, str(error)) from error
+        # Other programs use the library's cache, too: it stays as it is.
+        reason = f"{error}. It is in the cache of huggingface_hub; if it is damaged "
+        reason += f"there, `hf download {arguments['repo_id']} --force-download` "
+        reason += "loads it anew"
+        raise download.failure(url, path, reason) from error
     return path
 
 

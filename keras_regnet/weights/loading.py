@@ -1,7 +1,6 @@
 """Weights by name or path, read once and then filled into a model."""
 
 import dataclasses
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +20,6 @@ from keras_regnet.weights.identify import architecture_of
 from keras_regnet.weights.scheme import Scheme
 from keras_regnet.weights.schemes import scheme_of
 from keras_regnet.weights.weight_set import WeightSet
-
-logger = logging.getLogger("keras_regnet")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,8 +52,10 @@ class Weights:
 
     @property
     def classes(self) -> int:
-        """Outputs of the classifier; 0 without one, or in a file of this package."""
-        return convert.head_classes(self.tensors, self.scheme) if self.scheme else 0
+        """Outputs of the classifier; 0 without one."""
+        if self.scheme is None:
+            return readers.own_head_classes(self.path)
+        return convert.head_classes(self.tensors, self.scheme)
 
     @property
     def preprocessing(self) -> PreprocessingSpec | None:
@@ -255,18 +254,13 @@ def _load_own(model: keras.Model, path: Path) -> None:
         try:
             model.load_weights(path)
         except ValueError:
-            # As with other files the classifier may be another one, and nothing else.
+            # As in other files the classifier may be another one, and nothing else.
             head = next((x for x in model.layers if x.name == "head_fc"), None)
             if head is None:
                 raise
             model.set_weights(before)
             keras.Model(model.inputs, head.input).load_weights(path)
-            logger.warning(
-                "The classifier keeps its random initialisation: that of %s is for "
-                "another number of classes than %s, or absent.",
-                path,
-                head.units,
-            )
+            convert.warn_of_new_head(readers.own_head_classes(path), head.units)
         for variable in model.weights:
             if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
                 raise ValueError(f"{variable.path} has values that are not finite.")

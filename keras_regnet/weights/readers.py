@@ -1,9 +1,12 @@
 """The tensors in a file, by name: safetensors, torch's files, Keras 2's .h5."""
 
+import contextlib
+import io
 import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -130,3 +133,28 @@ def recorded_specification(path: Path) -> PreprocessingSpec | None:
         elif isinstance(node, list):
             pending.extend(node)
     return None
+
+
+def own_head_classes(path: Path) -> int:
+    """Outputs of the classifier in a file of this package; 0 without one.
+
+    Also 0 for a damaged file, of which the message comes when it is loaded.
+    """
+    import h5py  # Keras depends on it.
+
+    kernels: list[int] = []
+
+    def note(name: str, item: Any) -> None:
+        # Of all weights of these networks only the classifier's kernel is a matrix.
+        shape = getattr(item, "shape", ())
+        if len(shape) == 2 and not name.startswith("optimizer"):
+            kernels.append(shape[1])
+
+    with contextlib.suppress(OSError, KeyError, ValueError, zipfile.BadZipFile):
+        content: Any = path
+        if path.name.endswith(".keras"):
+            with zipfile.ZipFile(path) as archive:
+                content = io.BytesIO(archive.read("model.weights.h5"))
+        with h5py.File(content, "r") as file:
+            file.visititems(note)
+    return kernels[0] if len(kernels) == 1 else 0

@@ -64,18 +64,94 @@ def test_what_is_there(root):
 def test_without_a_validation_part(tmp_path, suffix):
     folder = tmp_path / "records"
     write_records(folder, "train", [8, 12], suffix=suffix)
-    data = load(config(folder, validation_fraction=0.25))
-    assert (data.train_size, data.validation_size) == (15, 5)
-    assert flat(seen(data.validation())) == every(20)[15:]
-    assert set(flat(seen(data.train(3)))) < set(every(15))
+    data = load(config(folder, validation_fraction=0.2))
+    assert (data.train_size, data.validation_size) == (16, 4)
+    held_out = flat(seen(data.validation()))
+    assert len(set(held_out)) == 4
+    assert set(held_out) < set(every(20))
+    assert set(flat(seen(data.train(3)))) == set(every(20)) - set(held_out)
 
 
 def test_hold_out_leaves_the_validation_part_alone(tmp_path):
     write_records(tmp_path, "train", [20])
     write_records(tmp_path, "validation", [9])
-    data = load(config(tmp_path, validation_fraction=0.25, hold_out=True))
-    assert (data.train_size, data.validation_size) == (15, 5)
-    assert flat(seen(data.validation())) == every(20)[15:]
+    data = load(config(tmp_path, validation_fraction=0.2, hold_out=True))
+    assert (data.train_size, data.validation_size) == (16, 4)
+    held_out = flat(seen(data.validation()))
+    assert sorted(label for _, label in held_out) == [0, 0, 1, 1]
+    trained = flat(seen(data.train(0)))
+    assert sorted(held_out + trained) == every(20)
+
+
+def write_sorted(root, files=2, classes=10, of_each=10):
+    """Sorted by class; image n has the brightness n + 20."""
+    count = classes * of_each
+    rows = [example(jpeg(number + 20), number // of_each) for number in range(count)]
+    size = count // files
+    for index in range(files):
+        name = f"train-{index:05}-of-{files:05}"
+        write_file(root / name, rows[index * size : (index + 1) * size])
+
+
+def brightness(dataset):
+    """(brightness, label) of every image."""
+    return sorted(
+        (round(float(image.mean())), int(label))
+        for images, labels in dataset
+        for image, label in zip(images.numpy(), labels.numpy(), strict=True)
+    )
+
+
+def test_a_share_of_each_class_is_held_out_of_sorted_records(tmp_path):
+    write_sorted(tmp_path)
+    chosen = []
+    for seed in (0, 1):
+        data = load(config(tmp_path, validation_fraction=0.2, split_seed=seed))
+        assert (data.train_size, data.validation_size) == (80, 20)
+        found = brightness(data.validation())
+        assert [label for _, label in found] == [n // 2 for n in range(20)]
+        trained = brightness(data.train(0))
+        everything = [(number + 20, number // 10) for number in range(100)]
+        assert sorted(found + trained) == everything
+        parts = [brightness(data.validation((index, 2))) for index in range(2)]
+        assert sorted(parts[0] + parts[1]) == found
+        chosen.append(found)
+    assert chosen[0] != chosen[1]
+    same = load(config(tmp_path, validation_fraction=0.2, split_seed=1, seed=9))
+    assert brightness(same.validation()) == chosen[1]
+
+
+def test_records_too_large_for_their_labels_are_held_out_all_over(
+    tmp_path, monkeypatch, caplog
+):
+    write_sorted(tmp_path)
+    monkeypatch.setattr("keras_regnet.data.tfrecords.LABELS_READ", 0)
+    data = load(config(tmp_path, validation_fraction=0.2))
+    assert "without regard to their classes" in caplog.text
+    found = brightness(data.validation())
+    assert len(found) == 20
+    assert len({label for _, label in found}) > 4
+
+
+def test_validation_records_alone_are_enough_to_evaluate(tmp_path):
+    write_records(tmp_path, "validation", [9])
+    with pytest.raises(ValueError, match=r"no training files.*Received"):
+        load(config(tmp_path))
+    data = load(config(tmp_path, batch_size=32), training=False)
+    assert (data.train_size, data.validation_size) == (0, 9)
+    assert flat(seen(data.validation())) == every(9)
+
+
+def test_records_of_a_remote_file_system():
+    root = "ram://records"
+    tf.io.gfile.makedirs(root)
+    with tf.io.TFRecordWriter(f"{root}/train-00000-of-00001") as writer:
+        for number in range(20):
+            writer.write(example(jpeg(5 * number), 1 + number % 2))
+    data = load(config(root, validation_fraction=0.2))
+    assert (data.train_size, data.validation_size) == (16, 4)
+    everything = flat(seen(data.train(0))) + flat(seen(data.validation()))
+    assert sorted(everything) == every(20)
 
 
 def test_names_of_classes(tmp_path):

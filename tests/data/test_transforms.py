@@ -180,7 +180,7 @@ def test_jpeg_crop_equals_decoding_then_cropping():
     limits = ((0.3, 0.6), (3 / 4, 4 / 3))
     found = transforms.decode_random_crop(encoded, seed, 72, *limits).numpy()
     top, left, h, w = transforms.draw_crops(seed, 1, 150, 200, *limits).numpy()[0]
-    crop = tf.io.decode_jpeg(encoded).numpy()[top : top + h, left : left + w]
+    crop = transforms.decode(encoded).numpy()[top : top + h, left : left + w]
     expected = tf.image.resize(crop, (72, 72)).numpy()
     # At the border libjpeg has no neighbours from which to smooth the colours.
     inside = (slice(1, -1), slice(1, -1))

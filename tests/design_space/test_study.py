@@ -102,7 +102,8 @@ def test_other_images_are_refused(path):
 def test_one_process_writes_and_others_look(path):
     with Study.open(path, regime()) as study:
         add(study, 1)
-        with pytest.raises(ValueError, match="Another process is training"):
+        told = f"Another process is training.*held by process {os.getpid()} on"
+        with pytest.raises(ValueError, match=told):
             Study.open(path, regime())
         study.begin()
         with StudyFile.read(path) as other:
@@ -187,6 +188,41 @@ def test_a_full_disk_loses_nothing(path):
         assert study.records(status="done") == done
         work_through(study, FakePool(2))
         assert len(study.records(status="done")) == 103
+
+
+@pytest.mark.parametrize("left", ["closed", "killed"])
+def test_reading_needs_no_right_to_write(path, monkeypatch, left):
+    with Study.open(path, regime()) as study:
+        add(study, 3)
+        if left == "killed":  # with all of it in the log alone
+            log = path.with_name(f"{path.name}-wal")
+            parts = path.read_bytes(), log.read_bytes()
+    if left == "killed":
+        path.write_bytes(parts[0])
+        log.write_bytes(parts[1])
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+    # What SQLite says where it may not write, which a superuser always may.
+    real = database._open
+
+    def refused(where, mode="rwc"):
+        if where != path:
+            return real(where, mode)
+        assert mode == "ro"
+        return real(path.parent / "absent", "ro")
+
+    monkeypatch.setattr(database, "_open", refused)
+    with StudyFile.read(path) as study:
+        assert len(study.records()) == 3
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["gs://bucket/a.study", "ram://a"])
+def test_a_remote_study_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for opened in (StudyFile.read, partial(Study.open, regime=regime())):
+        with pytest.raises(ValueError, match=f"Received: study='{name}'"):
+            opened(name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

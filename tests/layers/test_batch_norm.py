@@ -146,7 +146,58 @@ def test_masked_values_do_not_count():
     )
 
 
-@pytest.mark.parametrize("sizes", [(4, 4), (5, 3)])
+@pytest.mark.parametrize("path", ["fused", "general", "compiled", "masked"])
+def test_without_any_values_the_statistics_stay(path, monkeypatch):
+    if path == "general":
+        general_path(monkeypatch)
+    layer, inputs = prepared((4, 3, 3, 2))
+    call = tf.function(lambda x: layer(x, training=True))
+    call = call if path == "compiled" else call.python_function
+    before = [variable.numpy() for variable in layer.variables]
+    if path == "masked":
+        layer(inputs, training=True, mask=np.zeros(inputs.shape[:-1], bool))
+    elif path == "compiled":
+        signature = tf.TensorSpec([None, 3, 3, 2])
+        call.get_concrete_function(signature)(tf.constant(inputs[:0]))
+    else:
+        call(inputs[:0])
+    for old, variable in zip(before, layer.variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), old)
+    outputs = call(tf.constant(inputs))
+    assert not np.array_equal(layer.moving_mean.numpy(), before[2])
+    assert np.isfinite(outputs).all()
+
+
+@pytest.mark.parametrize("synchronized", [False, True])
+def test_a_replica_without_rows_does_not_count(synchronized):
+    """`fit` gives the last, short batch to the first replicas alone."""
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    inputs = RNG.normal(3, 2, (9, 2, 2, 3)).astype("float32")
+
+    def statistics(rows):
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            layer = BatchNormalization(synchronized=synchronized)
+            pool = keras.layers.GlobalAveragePooling2D()
+            layers = [keras.Input((2, 2, 3)), layer, pool, keras.layers.Dense(2)]
+            model = keras.Sequential(layers)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            model.compile("sgd", loss)
+        labels = np.zeros(rows, "int32")
+        model.fit(inputs[:rows], labels, batch_size=8, shuffle=False, verbose=0)
+        assert all(np.isfinite(v.numpy()).all() for v in model.variables)
+        return [copy.numpy() for copy in layer.moving_mean.value.values]
+
+    one_step, two_steps = statistics(8), statistics(9)
+    last = 0.9 * one_step[0] + 0.1 * inputs[8].mean((0, 1))
+    np.testing.assert_allclose(two_steps[0], last, rtol=1e-5)
+    expected = last if synchronized else one_step[1]
+    np.testing.assert_allclose(two_steps[1], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [(4, 4), (5, 3), (8, 0)])
 def test_synchronized_statistics_are_those_of_the_global_batch(sizes):
     """Also where the replicas have different numbers of images."""
     strategy = tf.distribute.MirroredStrategy(
@@ -204,3 +255,17 @@ def test_the_fused_kernel_is_used_and_configuration_round_trips():
 def test_renormalisation_is_refused():
     with pytest.raises(ValueError, match="renorm=True"):
         batch_norm.BatchNormalization(renorm=True)
+
+
+def test_float16_compiled_for_several_replicas_is_refused_by_name():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        layer = BatchNormalization(dtype="mixed_float16")
+        layer.build((4, 2, 2, 3))
+    inputs = tf.ones((4, 2, 2, 3), "float16")
+
+    def step():
+        return tf.function(lambda: layer(inputs, training=True), jit_compile=True)()
+
+    with pytest.raises(ValueError, match="mixed_float16 with jit_compile=True"):
+        tf.function(lambda: strategy.run(step))()

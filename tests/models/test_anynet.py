@@ -194,14 +194,51 @@ def test_every_nth_pixel_of_a_dilated_map_is_the_strided_one(output_stride):
     dense.set_weights(strided.get_weights())
     images = np.random.default_rng(0).normal(size=(1, 96, 96, 3)).astype("float32")
     expected, actual = strided(images), dense(images)
-    assert list(expected) == list(actual) == ["P1", "P2", "P3", "P4", "P5"]
-    for key, value in expected.items():
-        stride = 2 ** int(key[1])
-        step = max(1, stride // output_stride)
-        assert actual[key].shape[1] == 96 // min(stride, output_stride)
+    assert list(expected) == ["P1", "P2", "P3", "P4", "P5"]
+    *others, deepest = list(expected)[: int(np.log2(output_stride))]
+    assert list(actual) == [*others, deepest]  # of two of one stride the deeper one
+    for key, value in actual.items():
+        assert value.shape[1] == 96 // 2 ** int(key[1])
+    for ours, theirs in [*zip(others, others, strict=True), (deepest, "P5")]:
+        step = actual[ours].shape[1] // expected[theirs].shape[1]
         np.testing.assert_allclose(
-            np.asarray(actual[key])[:, ::step, ::step], value, rtol=1e-3, atol=1e-4
+            np.asarray(actual[ours])[:, ::step, ::step],
+            expected[theirs],
+            rtol=1e-3,
+            atol=1e-4,
         )
+
+
+@pytest.mark.parametrize("stem", ["simple", "small", "resnet"])
+@pytest.mark.parametrize("strides", [(3, 2), (3, 4), (1, 3), (5, 1)])
+@pytest.mark.parametrize("output_stride", [None, 8])
+def test_feature_maps_are_keyed_by_their_true_stride(stem, strides, output_stride):
+    stages = tuple(
+        keras_regnet.Stage(1, width, stride, 8)
+        for width, stride in zip((16, 24), strides, strict=True)
+    )
+    model = keras_regnet.AnyNet(
+        keras_regnet.AnyNetParameters(stages, stem=stem, stem_width=8),
+        include_top=False,
+        feature_maps=True,
+        output_stride=output_stride,
+        input_shape=(240, 240, 3),
+    )
+    # The sizes say the strides: 240 has all of them as divisors.
+    found = {key: 240 / value.shape[1] for key, value in model.output.items()}
+    powers = {2**power: f"P{power}" for power in range(6)}
+    assert found == {
+        powers.get(int(stride), f"stride{int(stride)}"): stride
+        for stride in found.values()
+    }
+    stride = {"simple": 2, "small": 1, "resnet": 4}[stem]
+    wanted = [stride]
+    for each in strides:
+        if output_stride and stride * each > output_stride:
+            break  # this one and those after it are dilations
+        stride *= each
+        wanted.append(stride)
+    assert sorted(found.values()) == sorted(set(wanted))
 
 
 def losses_of_training(policy, **arguments):

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from keras_regnet import AnyNet, AnyNetParameters, RegNet, RegNetX, Stage, variant
-from keras_regnet.models import arguments_of
+from keras_regnet.models import arguments_of, output_activation
 from keras_regnet.preprocessing import PreprocessingSpec
 
 STAGES = (Stage(1, 16, 1, 8), Stage(2, 24, 2, 8, 0.5))
@@ -70,3 +70,60 @@ def test_other_models_are_refused():
         )
     with pytest.raises(ValueError, match="must not be dilated"):
         arguments_of(RegNetX("200MF", include_top=False, output_stride=8))
+
+
+def dense(activation=None):
+    return keras.layers.Dense(3, activation=activation)
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ([dense()], "linear"),
+        ([dense("softmax")], "softmax"),
+        ([dense("sigmoid")], "sigmoid"),
+        ([dense("relu")], "relu"),
+        ([dense("tanh")], "tanh"),
+        ([dense(), keras.layers.Softmax()], "softmax"),
+        ([dense(), keras.layers.Softmax(axis=0)], "softmax over another axis"),
+        ([dense(), keras.layers.ReLU()], "relu"),
+        ([dense(), keras.layers.LeakyReLU()], "leakyrelu"),
+        ([dense(), keras.layers.Activation("softmax")], "softmax"),
+        # As of a mixed policy: the last layer only changes the dtype.
+        (
+            [dense("softmax"), keras.layers.Activation("linear", dtype="float32")],
+            "softmax",
+        ),
+        ([dense("sigmoid"), keras.layers.Dropout(0.5)], "sigmoid"),
+        ([dense("softmax"), keras.layers.Rescaling(2.0)], None),
+        ([dense("softmax"), dense()], "linear"),
+        ([keras.ops.softmax], "softmax"),
+        ([keras.ops.sigmoid], "sigmoid"),
+        ([], None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["functional", "sequential", "nested"])
+def test_the_function_in_which_a_graph_ends(ends, expected, kind):
+    inputs = keras.Input((4,))
+    if kind == "sequential":
+        if keras.ops.softmax in ends or keras.ops.sigmoid in ends:
+            pytest.skip("a function is no layer")
+        model = keras.Sequential([inputs, keras.layers.BatchNormalization(), *ends])
+    else:
+        outputs = keras.layers.BatchNormalization()(inputs)
+        for end in ends:
+            outputs = end(outputs)
+        model = keras.Model(inputs, outputs)
+    if kind == "nested":
+        model = keras.Model(inputs, keras.layers.Identity()(model(inputs)))
+    assert output_activation(model) == expected
+
+
+def test_of_several_outputs_and_of_no_graph_nothing_is_known():
+    class Own(keras.Model):
+        def call(self, inputs):
+            return keras.ops.softmax(inputs)
+
+    inputs = keras.Input((4,))
+    assert output_activation(keras.Model(inputs, [inputs, dense()(inputs)])) is None
+    assert output_activation(Own()) is None

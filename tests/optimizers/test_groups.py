@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_regnet import RegNet, RegNetParameters
-from keras_regnet.optimizers import GROUPS, group_of, parameter_groups
+from keras_regnet.optimizers import GROUPS, SGD, RMSprop, group_of, parameter_groups
 from keras_regnet.optimizers.groups import factor_of
 
 
@@ -57,3 +57,15 @@ def test_factors_by_the_beginnings_of_paths():
     assert factor_of("s1_b1/conv2/conv/kernel", factors) == 0.5
     assert factor_of("stem", factors) == 0.1
     assert factor_of("s1_b10/conv1/conv/kernel", factors) == 1
+
+
+@pytest.mark.parametrize("kind", [SGD, RMSprop])
+def test_variables_excluded_from_weight_decay(kind):
+    names = ("kernel", "bias", "other")
+    variables = [keras.Variable([1.0], name=name) for name in names]
+    optimizer = kind(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=variables[2:], var_names=["bi.s"])
+    optimizer.build(variables)
+    assert optimizer.decays == (0.5, 0.0, 0.0)
+    with pytest.raises(ValueError, match="before the optimizer is built"):
+        optimizer.exclude_from_weight_decay(var_names=["kernel"])

@@ -1,9 +1,11 @@
 """A version is there as a whole or not at all, and a changed file is noticed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -12,9 +14,10 @@ from keras_regnet.publishing import layout
 
 def add(folder, text="one", **options):
     with layout.new_version(folder, **options) as (path, version):
-        (path / "sub").mkdir()
-        (path / "a.txt").write_text(text)
-        (path / "sub" / "b.txt").write_text("b")
+        for name in layout.LISTED:
+            (path / name).parent.mkdir(exist_ok=True)
+            (path / name).write_text(text)
+        (path / "variables" / "data").write_text("b")
     return version
 
 
@@ -66,8 +69,7 @@ def test_a_kill_between_the_writes_leaves_no_version(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert layout.versions(folder) == []
-    (left,) = folder.iterdir()
-    assert left.name.startswith(".1.")
+    assert (folder / ".1.tmp" / "a.txt").read_text() == "half"
     assert add(folder) == 1
     assert [entry.name for entry in folder.iterdir()] == ["1"]  # it was tidied up
 
@@ -76,8 +78,43 @@ def test_another_process_at_work_is_left_alone(tmp_path):
     with layout.new_version(tmp_path) as (path, _):
         (path / "a.txt").write_text("a")
         assert add(tmp_path, version=7) == 7
-        assert path.exists()
+        with pytest.raises(ValueError, match=r"Somebody else .* version=1$"):
+            add(tmp_path, version=1)
+        assert [entry.name for entry in path.iterdir()] == ["a.txt"]
     assert layout.versions(tmp_path) == [1, 7]
+
+
+def test_publishers_at_once_get_a_version_each(tmp_path):
+    """As from several containers: none sees the others' processes."""
+    made, barrier = [], threading.Barrier(4)
+
+    def publisher(number):
+        barrier.wait()
+        with layout.new_version(tmp_path / "model") as (path, version):
+            (path / "a.txt").write_text(str(number))
+            barrier.wait()  # all are at work
+        made.append((version, number))
+
+    threads = [threading.Thread(target=publisher, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(version for version, _ in made) == [1, 2, 3, 4]
+    for version, number in made:
+        text = (tmp_path / "model" / str(version) / "a.txt").read_text()
+        assert text == str(number)
+    assert len(list((tmp_path / "model").iterdir())) == 4  # and nothing else
+
+
+def test_a_claim_of_another_machine_is_left_alone(tmp_path):
+    """Its lock is not seen here, so that nobody can tell whether it is at work."""
+    (tmp_path / ".1.claim").write_text("another boot id")
+    (tmp_path / ".1.tmp").mkdir()
+    (tmp_path / ".1.tmp" / "a.txt").write_text("half")
+    assert add(tmp_path) == 2
+    assert (tmp_path / ".1.claim").exists()
+    assert (tmp_path / ".1.tmp" / "a.txt").read_text() == "half"
 
 
 def test_checksums_are_those_of_sha256sum(tmp_path):
@@ -91,9 +128,9 @@ def test_checksums_are_those_of_sha256sum(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda path: (path / "a.txt").write_text("two"), "a.txt is not the file that"),
-        (lambda path: os.truncate(path / "sub" / "b.txt", 0), "sub/b.txt is not the"),
-        (lambda path: (path / "sub" / "b.txt").unlink(), "sub/b.txt is missing"),
+        (lambda path: (path / "model.keras").write_text("two"), "model.keras is not"),
+        (lambda path: os.truncate(path / "variables/data", 0), "variables/data is not"),
+        (lambda path: (path / "variables/data").unlink(), "variables/data is missing"),
         (lambda path: (path / "SHA256SUMS").unlink(), "without SHA256SUMS"),
         (lambda path: (path / "SHA256SUMS").write_text("x\n"), "lines as sha256sum"),
     ],
@@ -103,6 +140,34 @@ def test_damage_is_refused_by_name(tmp_path, damage, message):
     add(folder)
     damage(folder / "1")
     with pytest.raises(ValueError, match=message):
+        layout.check_checksums(folder / "1")
+
+
+@pytest.mark.parametrize("kept", range(6))
+def test_a_list_that_lost_lines_is_refused(tmp_path, kept):
+    """Empty, or cut off after any line: what it must list is known."""
+    folder = tmp_path / "model"
+    add(folder)
+    sums = folder / "1" / layout.CHECKSUMS
+    lines = sums.read_text().splitlines(keepends=True)
+    assert len(lines) == 6
+    sums.write_text("".join(lines[:kept]))
+    with pytest.raises(ValueError, match=r"is not listed\. Received: .*SHA256SUMS"):
+        layout.check_checksums(folder / "1")
+    sums.write_text("".join(lines[:kept] + lines[kept + 1 :]))
+    with pytest.raises(ValueError, match=r"is not listed\. Received: .*SHA256SUMS"):
+        layout.check_checksums(folder / "1")
+    sums.write_text("".join(lines))
+    (folder / "1" / "notes.txt").write_text("of the user's")
+    layout.check_checksums(folder / "1")
+
+
+def test_a_missing_variables_folder_is_noticed(tmp_path):
+    folder = tmp_path / "model"
+    add(folder)
+    shutil.rmtree(folder / "1" / "variables")
+    layout.write_checksums(folder / "1")
+    with pytest.raises(ValueError, match=r"variables\.index is not listed"):
         layout.check_checksums(folder / "1")
 
 

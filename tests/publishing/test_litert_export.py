@@ -5,9 +5,11 @@ import collections
 import numpy as np
 import pytest
 
+from keras_regnet.preprocessing import PreprocessingSpec
 from keras_regnet.publishing import litert_export
 from keras_regnet.publishing.agreement import DisagreementError
 from keras_regnet.publishing.calibration import give_silent_units_a_range
+from keras_regnet.publishing.exports import export_formats
 from keras_regnet.publishing.fusion import fuse
 from keras_regnet.publishing.litert_export import export_litert, interpreter
 from tests.publishing import networks
@@ -114,6 +116,53 @@ def test_int8_is_judged_on_images_outside_the_calibration(input_type, tmp_path):
     given = np.rint(images / scale + zero) if scale else images
     found = outputs(path, given)
     assert relative_difference(found, model(images)) < 0.25
+
+
+def test_useless_calibration_images_end_in_an_error_and_no_file(tmp_path):
+    path = tmp_path / "net.tflite"
+    model = networks.grey()  # for pixels of 0 to 255
+    images = networks.images_for(model, 40)
+    others = networks.images_for(model, 40, 6)
+    for useless, message in (
+        (images / 255, "must be as the model takes them, of 0 to 255"),
+        (images - 128, "must be as the model takes them"),
+        (images * np.nan, "finite numbers"),
+        (np.full_like(images, 128), "must differ"),
+        (np.repeat(images[:1], 40, 0), "must differ"),
+    ):
+        with pytest.raises(ValueError, match=rf"{message}.*Received: calibration im"):
+            export_litert(model, path, precision="int8", calibration=useless)
+    with pytest.raises(DisagreementError, match=r"(top-1|tolerance).*Received: "):
+        export_litert(
+            model, path, precision="int8", calibration=images / 64, evaluation=others
+        )
+    assert not list(tmp_path.iterdir())
+    # A network that takes normalised images says their range, too.
+    model = networks.two_stages("x", preprocessing=PreprocessingSpec(32, 32))
+    with pytest.raises(ValueError, match=r"of -2\.12 to 2\.64,.*Received: .* to 256"):
+        export_litert(
+            model,
+            path,
+            precision="int8",
+            calibration=np.float32([[[[0, 9, 255]]]])
+            + np.zeros((2, 32, 32, 3), "float32")
+            + np.arange(2)[:, None, None, None],
+        )
+
+
+def test_all_formats_together_hold_int8_to_the_least_agreement(tmp_path):
+    model = networks.grey(name="grey")
+    images = networks.images_for(model, 60)
+    with pytest.raises(DisagreementError, match=r"(top-1|tolerance).*Received: "):
+        export_formats(
+            model,
+            ["litert_int8"],
+            tmp_path,
+            calibration=images[:30] / 64,
+            evaluation=images[30:],
+            measure_speed=False,
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_squeezes_that_never_fire_are_quantised_too(tmp_path):

@@ -11,11 +11,13 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.tools import saved_model_cli
 
+from keras_regnet import AnyNet, AnyNetParameters, Stage
 from keras_regnet.data import ImageReader
 from keras_regnet.layers import GroupedConv2D, XBlock
 from keras_regnet.layers.composite import all_layers
 from keras_regnet.preprocessing import PreprocessingSpec
 from keras_regnet.publishing import publish
+from keras_regnet.publishing.metadata import MOST_CONSTANTS
 from keras_regnet.training.prediction import predict_files, read_image
 from keras_regnet.transfer.opening import open_run
 from tests.publishing.conftest import logits, network, pixels
@@ -75,6 +77,48 @@ def test_the_forms_have_their_kernels(published, name):
     # 40 channels in groups of 8 are one native convolution and two portable ones.
     assert convolutions(loaded.serve) > convolutions(loaded.native_serve)
     assert convolutions(loaded.train) > convolutions(loaded.native_train)
+
+
+def test_a_large_network_has_its_weights_twice_and_not_in_the_graph(tmp_path):
+    """As RegNetY-128GF, whose 2.6 GB would not go into a graph: wide, and not deep."""
+    model = AnyNet(
+        AnyNetParameters((Stage(2, 1536, 2, 64),), stem_width=8),
+        input_shape=(32, 32, 3),
+        classes=5,
+        name="wide",
+    )
+    size = 4 * model.count_params()
+    assert size > 4 * MOST_CONSTANTS
+    path = publish(model, tmp_path, measure_speed=False)
+    assert (path / "saved_model.pb").stat().st_size < size / 10
+    files = [each for each in path.rglob("*") if each.is_file()]
+    assert sum(each.stat().st_size for each in files) < 2.1 * size
+    loaded = tf.saved_model.load(str(path))
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+    found = loaded.signatures["fast_serve"](images=tf.constant(images))
+    close(found["probabilities"], np.asarray(model(images)))
+    assert "have the weights of the others" in (path / "model_card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        (None, {"probabilities": tf.nn.softmax}),
+        ("softmax", {"probabilities": tf.nn.softmax}),
+        ("sigmoid", {"probabilities": tf.sigmoid}),
+        ("tanh", {"scores": tf.tanh}),
+    ],
+)
+def test_only_a_softmax_and_sigmoids_give_probabilities(tmp_path, activation, expected):
+    model = network(classifier_activation=activation)
+    path = publish(model, tmp_path, measure_speed=False)
+    loaded, images = tf.saved_model.load(str(path)), pixels(model)
+    for name in ("serve", "fast_serve"):
+        found = loaded.signatures[name](images=tf.constant(images))
+        assert set(found) == {"logits", *expected}
+        for key, function in expected.items():
+            close(found[key], function(logits(model, images)).numpy())
+    assert f"`{next(iter(expected))}`, `logits`" in (path / "model_card.md").read_text()
 
 
 @pytest.mark.parametrize("preprocessing", [True, False])

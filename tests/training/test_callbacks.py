@@ -95,6 +95,76 @@ def test_keras_own(tmp_path):
     assert list((tmp_path / "board").rglob("events*"))
 
 
+def test_hooks_given_to_a_lambda_callback_are_called(tmp_path):
+    """They are attributes of the object, not of its class."""
+    hooks = (
+        "train_begin",
+        "train_end",
+        "epoch_begin",
+        "epoch_end",
+        "train_batch_begin",
+        "train_batch_end",
+    )
+    seen = []
+    functions = {
+        f"on_{name}": lambda *_, name=name: seen.append(name) for name in hooks
+    }
+    train(tmp_path, [keras.callbacks.LambdaCallback(**functions)], epochs=1)
+    steps = ["train_batch_begin", "train_batch_end"] * 6
+    assert seen == ["train_begin", "epoch_begin", *steps, "epoch_end", "train_end"]
+
+
+def test_batches_of_validation_are_called(tmp_path):
+    class Test(keras.callbacks.Callback):
+        seen = ()
+
+        def on_test_batch_begin(self, batch, logs=None):
+            self.seen += (batch,)
+
+        def on_test_batch_end(self, batch, logs=None):
+            self.seen += (logs["loss"],)
+
+        def on_test_end(self, logs=None):
+            assert logs["loss"] == logs["val_loss"]
+
+    test = Test()
+    _, result = train(tmp_path, [test], epochs=1, warmup_epochs=0, ema_decay=0.9)
+    assert test.seen[::2] == (0, 1, 2)  # 20, 20 and 10 images, once
+    assert test.seen[-1] == pytest.approx(result.final["validation_loss"])
+
+
+def test_a_compiled_model_has_its_optimizer_again(tmp_path):
+    model = toys.network()
+    optimizer = keras.optimizers.SGD(0.1)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    counter = Calls()
+    Trainer(
+        model,
+        toys.train(),
+        toys.validation(),
+        toys.config(epochs=1, warmup_epochs=0),
+        tmp_path,
+        callbacks=[counter],
+        save_models=False,
+        verbose=0,
+    ).train()
+    assert model.optimizer is optimizer
+    model.fit(toys.train()(0), epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.1),
+        keras.callbacks.ReduceLROnPlateau(),
+        keras.callbacks.BackupAndRestore("backup"),
+    ],
+)
+def test_callbacks_without_effect_are_refused(tmp_path, callback):
+    with pytest.raises(ValueError, match=f"{type(callback).__name__} has no effect"):
+        train(tmp_path, [callback])
+
+
 def test_others_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"keras\.callbacks\.Callback"):
         train(tmp_path, [print])

@@ -1,8 +1,14 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 from keras_regnet.training import Trainer, checkpoints
+from keras_regnet.training.callbacks import Callbacks
+from keras_regnet.training.metrics import MetricsFile
+from keras_regnet.training.run_directory import RunDirectory
 from tests.training import toys
 
 
@@ -111,3 +117,188 @@ def test_counters_in_automatic_names_do_not_matter(tmp_path):
     restore(tmp_path, second)
     with pytest.raises(ValueError, match="d_1/kernel"):
         restore(tmp_path, other)
+
+
+def test_a_damaged_one_is_set_aside_and_displaces_no_good_one(tmp_path):
+    for step in (1, 2):
+        newest = write(tmp_path, step, groups(1.0), {})
+    newest.write_bytes(cut(newest.read_bytes()))
+    (tmp_path / "step-000000009.npz").write_bytes(b"")
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert restore(tmp_path, groups(0.0)) == (1, {})
+    write(tmp_path, 3, groups(1.0), {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-000000001.npz",
+        "step-000000002.npz.damaged",
+        "step-000000003.npz",
+        "step-000000009.npz.damaged",
+    ]
+
+
+def test_what_is_just_written_stays_whatever_else_is_there(tmp_path):
+    for step in (8, 9, 1):
+        path = write(tmp_path, step, groups(1.0), {})
+    assert path.name == "step-000000001.npz"
+    assert path.exists()
+
+
+def test_nothing_readable_is_not_a_new_run(tmp_path):
+    for step in (1, 2):
+        path = write(tmp_path, step, groups(1.0), {})
+        path.write_bytes(cut(path.read_bytes()))
+    before = sorted(tmp_path.iterdir())
+    for _ in range(2):
+        with (
+            pytest.warns(UserWarning, match="cannot be read"),
+            pytest.raises(ValueError, match=r"anew, remove.*Received: .*000000002"),
+        ):
+            checkpoints.read_newest(tmp_path)
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_best_is_a_checkpoint_too(tmp_path):
+    for step in (1, 2):
+        snapshot = checkpoints.take_snapshot(step, groups(float(step)), {})
+        checkpoints.write_checkpoint(tmp_path, snapshot, best=step == 2)
+    newest = tmp_path / "step-000000002.npz"
+    newest.write_bytes(b"")
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert restore(tmp_path, groups(0.0)) == (2, {})
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Denied"), OSError(5, "I/O")])
+def test_what_may_not_be_read_is_not_damaged(tmp_path, monkeypatch, error):
+    write(tmp_path, 1, groups(1.0), {})
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(np, "load", fail)
+    with pytest.raises(type(error), match=r"Cannot read .*step-000000001\.npz"):
+        checkpoints.read_newest(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["absent", "older", "cut"])
+def test_the_best_is_right_after_a_kill_before_its_copy(tmp_path, damage):
+    def trainer(**fields):
+        return Trainer(
+            toys.network(),
+            toys.train(),
+            toys.validation(),
+            toys.config(epochs=1, warmup_epochs=0, **fields),
+            tmp_path,
+            resume=True,
+            save_models=False,
+            verbose=0,
+        )
+
+    trainer().train()
+    best = tmp_path / "checkpoints" / "best.npz"
+    newest = tmp_path / "checkpoints" / "step-000000006.npz"
+    if damage == "absent":
+        best.unlink()
+    elif damage == "older":
+        write(tmp_path, 3, groups(1.0), {}).rename(best)
+    else:
+        best.write_bytes(cut(best.read_bytes()))
+    (tmp_path / "result.json").unlink()
+    keeper = trainer().keeper
+    if damage == "cut":
+        with pytest.warns(UserWarning, match="made anew"):
+            keeper.restore()
+    else:
+        keeper.restore()
+    assert best.read_bytes() == newest.read_bytes()
+
+
+HOLDS = """
+import sys, time
+from keras_regnet.training.run_directory import RunDirectory
+run = RunDirectory(sys.argv[1])
+run.open({}, {}, True)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_one_process_at_a_time_has_a_run_directory(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        half = tmp_path / "checkpoints" / ".step-000000009.1.tmp.npz"
+        half.touch()
+        with pytest.raises(ValueError, match=rf"Another.*held by process {other.pid} "):
+            RunDirectory(tmp_path).open({}, {}, True)
+        assert half.exists()
+        other.kill()  # what it held is free without more ado
+    RunDirectory(tmp_path).open({}, {}, True)
+    assert not half.exists()
+
+
+def test_one_trainer_at_a_time_trains_in_a_run_directory(tmp_path):
+    first, second = RunDirectory(tmp_path), RunDirectory(tmp_path)
+    first.open({}, {}, True)
+    second.open({}, {}, True)  # the first one was never used
+    with first.training():
+        for work in (lambda: second.open({}, {}, True), second.training().__enter__):
+            with pytest.raises(ValueError, match="run directory"):
+                work()
+    with second.training():
+        pass
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/run", "s3://bucket/run", "ram://run"])
+def test_a_remote_run_directory_is_refused(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=f"Received: run_dir='{path}'"):
+        RunDirectory(path).open({}, {}, False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_keras_callbacks_go_on_with_what_they_remember(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise InterruptedError
+
+    def trainer(*more):
+        callbacks = [
+            keras.callbacks.ModelCheckpoint(
+                str(tmp_path / f"{name}.keras"), name, save_best_only=True
+            )
+            for name in ("val_loss", "loss")
+        ]
+        run = Trainer(
+            toys.network(),
+            toys.train(),
+            toys.validation(),
+            toys.config(checkpoint_every_epochs=1),
+            tmp_path / "run",
+            callbacks=[*callbacks, *more],
+            resume=True,
+            save_models=False,
+            verbose=0,
+        )
+        return run, callbacks
+
+    run, before = trainer(Stop())
+    with pytest.raises(InterruptedError):
+        run.train()
+    run, after = trainer(Stop())  # again before an epoch has ended
+    with pytest.raises(InterruptedError):
+        run.train()
+    assert [each.best for each in after] == [each.best for each in before]
+    assert np.isfinite([each.best for each in after]).all()
+    forgetful = keras.callbacks.EarlyStopping(restore_best_weights=True)
+    callbacks = Callbacks([forgetful], toys.network(), None, 1, 1)
+    with pytest.raises(ValueError, match="restore_best_weights=True"):
+        callbacks.begin([["EarlyStopping", {"best": 0.5}]])
+
+
+def test_an_epoch_that_is_judged_again_stands_once_in_the_metrics(tmp_path):
+    file = MetricsFile(tmp_path / "metrics.jsonl")
+    for kind, epoch, step in [("step", 1, 6), ("epoch", 1, 6), ("epoch", 2, 12)]:
+        file.add({"kind": kind, "epoch": epoch, "step": step})
+    file.go_on(12, 1)  # killed between the judgement and the checkpoint
+    assert [row["epoch"] for row in file.read() if row["kind"] == "epoch"] == [1]

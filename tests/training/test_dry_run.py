@@ -1,10 +1,14 @@
 """What a run will be, before it is one."""
 
+import json
+
 import pytest
+import tensorflow as tf
 
 from keras_regnet.data import describe
 from keras_regnet.training.dry_run import dry_run, format_dry_run, sparkline
 from keras_regnet.training.recipes import configure
+from keras_regnet.training.strategies import count_devices
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,15 @@ def test_sparkline():
     assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
     assert sparkline(list(range(800)), columns=8) == "▁▂▃▄▅▆▇█"
     assert sparkline([0.0, 0.0]) == "▁▁"
+
+
+def test_devices_are_counted_without_waiting_for_workers(monkeypatch):
+    addresses = [f"127.0.0.1:{port}" for port in (2, 3, 4)]
+    task = {"type": "worker", "index": 1}
+    config = {"cluster": {"worker": addresses}, "task": task}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    for name in ("auto", "multi_worker"):
+        gpus = len(tf.config.list_physical_devices("GPU"))
+        assert count_devices(name) == 3 * max(1, gpus)
+        assert count_devices(name, 8) == 24
+    assert count_devices("mirrored", 8) == 8

@@ -57,6 +57,30 @@ def test_loss_and_worst_mistakes_against_a_direct_computation(answers, activatio
     assert f"loss {found.loss:.4f}" in text_table(found, tuple("abcd"))
 
 
+def test_the_end_of_the_graph_says_what_outputs_are_and_not_their_values(answers):
+    """Logits that look like a distribution, and functions that give none."""
+    logits, labels = answers
+    shares = np.asarray(tf.nn.softmax(logits.astype("float64")))
+    again = np.asarray(tf.nn.softmax(shares))[np.arange(60), labels]
+    found = evaluate(told(), batches(shares.astype("float32"), labels))
+    np.testing.assert_allclose(found.loss, -np.log(again).mean(), rtol=1e-5)
+
+    of_sigmoid = 1 / (1 + np.exp(-logits.astype("float64")))
+    of_label = np.where(np.eye(4)[labels] == 1, of_sigmoid, 1 - of_sigmoid)
+    found = evaluate(told(activation="sigmoid"), batches(logits, labels), worst=60)
+    np.testing.assert_allclose(found.loss, -np.log(of_label).mean(), rtol=1e-5)
+    for mistake in found.worst:
+        assert mistake.probability == pytest.approx(of_sigmoid[mistake.index].max())
+
+    for activation in ("relu", "tanh"):
+        model = told(activation=activation)
+        with pytest.warns(UserWarning, match=f"ends in {activation}, whose numbers"):
+            found = evaluate(model, batches(logits, labels), worst=5)
+        assert found.loss is None
+        assert found.worst == ()
+        assert found.count == 60
+
+
 def test_fewer_mistakes_than_asked_for(answers):
     logits, _ = answers
     labels = logits.argmax(1).astype("int32")

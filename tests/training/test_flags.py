@@ -79,6 +79,33 @@ def test_a_network_by_its_numbers():
             flags.run_config(parsed(*wrong))
 
 
+def test_the_shape_of_a_network_with_a_name_is_its_own():
+    for shape in ("stem=resnet", "stem_width=32", "strides=2", "bottleneck_ratio=1"):
+        for model in ([], ["--model=RegNetX32"]):
+            with pytest.raises(ValueError, match=f"--{shape}"):
+                flags.run_config(parsed(*model, f"--{shape}"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["--epsilon=1e-3"], "optimizer"),
+        (["--optimizer=adamw", "--nesterov"], "optimizer=sgd"),
+        (["--decay_factor=0.5"], "schedule"),
+        (["--warmup_epochs=0", "--warmup_mode=replacing"], "warmup_epochs"),
+        (["--ema_every_steps=4"], "ema_decay"),
+        (["--randaugment_ops=3"], "auto_augment=randaugment"),
+        (["--augment=none", "--pad=2"], "augment=pad_crop"),
+        (["--erasing_mode=noise"], "random_erasing"),
+        (["--mix_probability=0.5"], "mixup_alpha"),
+    ],
+)
+def test_flags_that_would_do_nothing_are_refused(arguments, needed):
+    name = arguments[-1].partition("=")[0]
+    with pytest.raises(ValueError, match=f"{name} does nothing without .*{needed}"):
+        flags.run_config(parsed(*arguments))
+
+
 def test_a_recipe_file(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("extends: pycls_100e\ntraining: {epochs: 50}\n")

@@ -128,7 +128,7 @@ def test_rows_after_the_checkpoint_and_half_a_line_are_dropped(tmp_path):
     file.add(*({"kind": "step", "step": step} for step in (1, 2, 3)))
     with open(file.path, "a") as stream:
         stream.write('{"kind": "st')
-    file.go_on(2)
+    file.go_on(2, 0)
     assert [row["step"] for row in file.read()] == [1, 2]
     file.add({"kind": "step", "step": 3})
     assert [row["step"] for row in file.read()] == [1, 2, 3]

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_regnet.optimizers import SGD, RMSprop
 from keras_regnet.training.config import OPTIMIZERS
-from keras_regnet.training.optimizers import make_optimizer
+from keras_regnet.training.optimizers import build_optimizer, make_optimizer
 from keras_regnet.training.strategies import make_strategy
 from tests.training import toys
 
@@ -28,6 +28,23 @@ def decayed(config, strategy=None):
 
     tf.function(lambda: strategy.run(step))()
     return [float(np.mean(variable.numpy())) for variable in variables]
+
+
+def test_a_nested_network_of_float16_has_its_loss_scaled():
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    wrapped = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.Sequential(
+                [keras.Input((4,)), keras.layers.Dense(3, dtype="mixed_float16")],
+            ),
+            keras.layers.Dense(3),
+        ]
+    )
+    for model, scales in ((wrapped, True), (inner, False)):
+        strategy = tf.distribute.get_strategy()
+        optimizer = build_optimizer(toys.config(), model, strategy)
+        assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == scales
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -13,8 +13,9 @@ from keras_regnet.preprocessing import (
     PreprocessingSpec,
     preprocessing_for,
 )
-from keras_regnet.training.prediction import find_images, read_image
-from keras_regnet.training.saved_run import SavedRun
+from keras_regnet.training.evaluation import evaluate_data
+from keras_regnet.training.prediction import find_images, predict_files, read_image
+from keras_regnet.training.saved_run import SavedRun, load_data, load_run
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +91,116 @@ def test_a_model_without_a_run_is_given_what_it_says_it_expects(
         expected = preprocessing_for(model).layer()(pixels)
     np.testing.assert_allclose(image, expected, atol=1e-4)
     assert (image.max() > 4) == applied
+
+
+def converted(size, applied, order):
+    """A classifier of two classes with what other weights expect of images."""
+    specification = PreprocessingSpec(
+        size,
+        size + size // 4,
+        "bicubic",
+        mean=(0.2, 0.4, 0.6),
+        std=(0.1, 0.3, 0.5),
+        channel_order=order,
+    )
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            PixelNormalization(specification, applied),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("size", [128, 32])
+def test_evaluation_sees_files_as_prediction_does(size, applied, order, pictures):
+    """Also of a data set that is smaller than a batch."""
+    keras.utils.set_random_seed(1)
+    run = SavedRun(converted(size, applied, order), Path(), None, None)
+    data = load_data(run, dataset=f"folder:{pictures}")
+    assert data.batch_size > data.train_size == data.validation_size == 6
+    seen = np.concatenate([images.numpy() for images, _ in data.validation()])
+    files = [Path(name) for name in data.validation_names()]
+    expected = [read_image(run, path) for path in files]
+    np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-5)
+    assert (seen.max() > 20) == applied
+    found = evaluate_data(run.model, data, worst=6)
+    answers = [each.top[0][0][-1] for each in predict_files(run, files, 1)]
+    truth = [str("ab".index(path.parent.name)) for path in files]
+    assert found.top1 == np.mean(np.array(answers) == truth)
+    for mistake in found.worst:  # shown as it is, in colours of 0 to 255
+        own = expected[mistake.index]
+        if not applied:
+            own = own[..., ::-1] if order == "bgr" else own
+            own = 255 * (own * (0.1, 0.3, 0.5) + (0.2, 0.4, 0.6))
+        np.testing.assert_allclose(mistake.image, own, atol=0.51)
+
+
+def test_small_images_of_an_array_are_read_as_a_file_is(tmp_path):
+    pytest.importorskip("sklearn")
+    specification = PreprocessingSpec(16, 20, mean=(0.5,), std=(0.25,))
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 1)),
+            PixelNormalization(specification, applied=False),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10),
+        ]
+    )
+    run = SavedRun(model, Path(), None, None)
+    images, _ = next(iter(load_data(run, dataset="digits").validation()))
+    plain = load(DataConfig("digits", image_size=16))
+    pixels, _ = next(iter(plain.validation()))
+    path = tmp_path / "digit.png"
+    path.write_bytes(tf.io.encode_png(tf.cast(pixels[3], tf.uint8)).numpy())
+    np.testing.assert_allclose(images[3], read_image(run, path), atol=1e-5)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_a_run_s_own_normalisation_counts_and_not_the_weights_one(normalize, pictures):
+    config = DataConfig(
+        name=f"folder:{pictures}",
+        image_size=128,
+        batch_size=2,
+        normalize=normalize,
+        mean=(0.4, 0.5, 0.6) if normalize else None,
+        std=(0.2, 0.3, 0.1) if normalize else None,
+    )
+    run = SavedRun(converted(128, False, "rgb"), Path(), config, None, True)
+    data = load_data(run)
+    seen = np.concatenate([images.numpy() for images, _ in data.validation()])
+    files = map(Path, data.validation_names())
+    expected = [read_image(run, path) for path in files]
+    np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-5)
+    assert (seen.max() > 20) != normalize
+
+
+def test_scores_are_not_called_probabilities(pictures):
+    model = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="tanh"),
+        ]
+    )
+    run = SavedRun(model, Path(), None, ("a", "b"))
+    (found,) = predict_files(run, find_images([pictures / "val" / "a" / "0.png"]), 2)
+    assert not found.probable
+    assert set(found.to_dict()["top"][0]) == {"class", "score"}
+    scores = model.predict(read_image(run, Path(found.name))[None])[0]
+    np.testing.assert_allclose([share for _, share in found.top], sorted(scores)[::-1])
+
+
+@pytest.mark.parametrize(
+    "content", ['{"model_type": "regnet"}', "[1]", "no JSON", '{"configuration": 3}']
+)
+def test_a_config_of_another_program_beside_a_keras_file(content, tmp_path):
+    converted(32, True, "rgb").save(tmp_path / "model.keras")
+    (tmp_path / "config.json").write_text(content)
+    run = load_run(tmp_path / "model.keras")
+    assert run.data_config is run.class_names is run.centre_cropped is None
+    with pytest.raises(ValueError, match=r"name the \.keras file.*Received: .*config"):
+        load_run(tmp_path)

@@ -1,5 +1,7 @@
 """Two replicas take the steps of one device: same global batch, same numbers."""
 
+import signal
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import keras_regnet
 from keras_regnet.training import Trainer
 from keras_regnet.training.strategies import make_strategy
 from tests.training import toys
+from tests.training.test_going_on import Raise
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,73 @@ def test_going_on_with_another_number_of_replicas(tmp_path, mirrored):
     (tmp_path / "run" / "result.json").unlink()
     result, _, _ = run(tmp_path, "run", tf.distribute.get_strategy(), resume=True)
     assert result.final["epoch"] == 4
+
+
+def test_checkpoint_times_change_nothing(tmp_path, mirrored):
+    """Each replica has batch statistics of its own, in the averages too."""
+
+    def run(name, callbacks=(), resume=False, **fields):
+        with mirrored.scope():
+            model = toys.network()
+        Trainer(
+            model,
+            toys.train(),
+            None,
+            toys.config(epochs=2, ema_decay=0.9, **fields),
+            tmp_path / name,
+            strategy=mirrored,
+            callbacks=callbacks,
+            resume=resume,
+            save_models=False,
+            verbose=0,
+        ).train()
+        newest = sorted((tmp_path / name / "checkpoints").glob("step-*.npz"))[-1]
+        with np.load(newest) as file:
+            return {key: file[key] for key in file.files if "/" in key}
+
+    undisturbed = run("undisturbed")
+    often = run("often", checkpoint_every_steps=1)
+    with pytest.raises(KeyboardInterrupt):
+        run("resumed", [Raise(signal.SIGINT, 4)])
+    resumed = run("resumed", resume=True)
+    for other in (often, resumed):
+        assert undisturbed.keys() == other.keys()
+        for key, value in undisturbed.items():
+            np.testing.assert_array_equal(other[key], value)
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_dropout_masks_differ_between_replicas(tmp_path, mirrored, accumulation):
+    """All rows are ones, so the update is the mean of the rows' masks, of 0 or 2."""
+    rows = 2 * accumulation
+    with mirrored.scope():
+        dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        layers = [keras.Input((64,)), keras.layers.Dropout(0.5), dense]
+        model = keras.Sequential(layers)
+    data = tf.data.Dataset.from_tensors((np.ones((rows, 64), "float32"), [0] * rows))
+    Trainer(
+        model,
+        lambda epoch: data,
+        None,
+        toys.config(
+            epochs=1,
+            warmup_epochs=0,
+            learning_rate=1.0,
+            momentum=0.0,
+            nesterov=False,
+            weight_decay=0.0,
+            accumulation=accumulation,
+        ),
+        tmp_path,
+        strategy=mirrored,
+        loss=lambda labels, outputs: -outputs[:, 0],
+        save_models=False,
+        verbose=0,
+    ).train()
+    means = set(np.round(dense.kernel.numpy().ravel() * rows / 2))
+    assert means == set(range(rows + 1))  # of equal masks: even numbers alone
+    states = model.non_trainable_variables[-1].value.values
+    np.testing.assert_array_equal(*[state.numpy() for state in states])
 
 
 def test_float16_skips_a_step_on_all_replicas_or_none(tmp_path, mirrored):

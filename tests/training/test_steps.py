@@ -1,11 +1,16 @@
 """Steps that are not the plain one: pieces, clipped gradients, steps left out."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_regnet.optimizers import SGD
 from keras_regnet.training import NonFiniteLossError, Trainer
+from keras_regnet.training.loop import Loop
+from keras_regnet.training.losses import cross_entropy
 from keras_regnet.training.strategies import make_strategy
 from tests.training import toys
 
@@ -29,7 +34,9 @@ def without_norms():
     return keras.Sequential(layers)
 
 
-def trained(run_dir, strategy=None, model=without_norms, data=None, **fields):
+def trained(
+    run_dir, strategy=None, model=without_norms, data=None, resume=False, **fields
+):
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
         network = model()
@@ -40,6 +47,7 @@ def trained(run_dir, strategy=None, model=without_norms, data=None, **fields):
         toys.config(**{"epochs": 2} | fields),
         run_dir,
         strategy=strategy,
+        resume=resume,
         verbose=0,
     ).train()
     return result, [variable.numpy() for variable in network.variables]
@@ -157,6 +165,48 @@ def test_a_step_left_out_leaves_everything_as_it_was(tmp_path):
             np.testing.assert_array_equal(variable.numpy(), old)
 
 
+def test_an_epoch_with_nothing_finite_is_told(tmp_path):
+    images = np.full((16, 8, 8, 1), np.nan, "float32")
+    data = tf.data.Dataset.from_tensors((images, np.zeros(16, "int32")))
+    seen = []
+    hook = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(logs["loss"])
+    )
+    with pytest.warns(UserWarning, match="Not one step of epoch 1 was finite"):
+        result = Trainer(
+            toys.network(),
+            lambda epoch: data,
+            toys.validation(),
+            toys.config(epochs=1, on_nan="skip", log_every_steps=1),
+            tmp_path,
+            callbacks=[hook],
+            save_models=False,
+        ).train()
+    assert np.isnan([*seen, result.final["train_loss"]]).all()
+    assert (
+        json.loads((tmp_path / "result.json").read_text())["final"]["train_loss"]
+        is None
+    )
+    assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()
+
+
+def test_a_run_goes_on_as_its_message_advises(tmp_path):
+    def go(**fields):
+        return trained(tmp_path, model=toys.network, data=with_a_bad_batch, **fields)
+
+    with pytest.raises(NonFiniteLossError, match=r"lower learning_rate.*on_nan='skip'"):
+        go()
+    with pytest.raises(ValueError, match="weight_decay"):
+        go(resume=True, weight_decay=0.1, on_nan="skip")
+    with pytest.warns(UserWarning, match=r"with learning_rate=0\.01.*skip"):
+        go(resume=True, learning_rate=0.01, on_nan="skip")
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written["configuration"]["training"]["learning_rate"] == 0.01
+    assert written["earlier"] == [{"learning_rate": 0.1, "on_nan": "stop"}]
+    with pytest.raises(ValueError, match=r"learning_rate: 0\.01 before, 0.5 now"):
+        go(resume=True, learning_rate=0.5, on_nan="skip")  # it is complete
+
+
 def test_stopping_names_the_step_its_images_and_the_last_checkpoint(tmp_path):
     with pytest.raises(NonFiniteLossError) as error:
         trained(
@@ -179,6 +229,49 @@ def test_xla_compiles_the_step(tmp_path):
     _, expected = trained(tmp_path / "plain", epochs=1)
     _, found = trained(tmp_path / "jit", epochs=1, jit_compile=True)
     assert_same(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("fields", [{"accumulation": 2}, {"on_nan": "skip"}])
+def test_xla_compiles_the_pieces_of_a_step(tmp_path, fields):
+    expected = trained(tmp_path / "plain", epochs=1, **fields)
+    found = trained(tmp_path / "jit", epochs=1, jit_compile=True, **fields)
+    assert_same(found[1], expected[1], rtol=1e-6)
+    loop = Loop(
+        toys.network(),
+        SGD(),
+        cross_entropy(),
+        tf.distribute.get_strategy(),
+        accumulation=fields.get("accumulation", 1),
+        skip_non_finite="on_nan" in fields,
+        jit_compile=True,
+    )
+    loop.optimizer.build(loop.model.trainable_variables)
+    loop.train(iter(toys.train()(0)), np.array([0.1]))
+    assert loop._whole_step.experimental_get_tracing_count() == 1
+
+
+def test_the_clock_of_an_accelerator_does_not_hold_up_its_input():
+    """There nothing before the next batch may wait for the last step's weights."""
+
+    def ancestors(on_accelerator):
+        model = toys.network()
+        optimizer = SGD()
+        optimizer.build(model.trainable_variables)
+        loop = Loop(model, optimizer, cross_entropy(), tf.distribute.get_strategy())
+        loop._on_accelerator = on_accelerator
+        batches = iter(toys.train()(0))
+        graph = tf.function(lambda: loop._next(batches)).get_concrete_function().graph
+        (waiting,) = [o for o in graph.get_operations() if "GetNext" in o.type]
+        found, waiting = set(), [waiting]
+        while waiting:
+            operation = waiting.pop()
+            found.add(operation.type)
+            waiting += [tensor.op for tensor in operation.inputs]
+            waiting += operation.control_inputs
+        return found
+
+    assert "ReadVariableOp" in ancestors(False)
+    assert "ReadVariableOp" not in ancestors(True)
 
 
 def test_xla_is_for_one_replica(tmp_path, mirrored):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.usefixtures("without_gpus")
         ({"name": "mirrored", "all_reduce": "tree"}, "all_reduce must be one of"),
         ({"name": "mirrored", "all_reduce": "ring"}, "mirrored.*Received: 'ring'"),
         ({"name": "mirrored", "all_reduce": "nccl"}, "needs GPUs"),
+        ({"name": "single", "all_reduce": "hierarchical_copy"}, "nothing to add"),
         ({"name": "mirrored", "num_gpus": 2}, "the 0 GPUs.*Received: 2"),
         ({"name": "multi_worker"}, "TF_CONFIG.*Received: none"),
         ({"name": "single", "timeout": -1}, "at least 0 seconds. Received: -1"),

@@ -147,8 +147,8 @@ def test_another_configuration_is_refused_by_name(tmp_path):
     trainer(tmp_path)
     with pytest.raises(ValueError, match="--resume"):
         trainer(tmp_path)
-    with pytest.raises(ValueError, match=r"training.learning_rate: 0.1 before, 0.3 n"):
-        trainer(tmp_path, config=toys.config(learning_rate=0.3), resume=True)
+    with pytest.raises(ValueError, match=r"training.momentum: 0.9 before, 0.3 now"):
+        trainer(tmp_path, config=toys.config(momentum=0.3), resume=True)
     with pytest.raises(ValueError, match=r"note: '\(none\)' before, 'x' now"):
         trainer(tmp_path, description={"note": "x"}, resume=True)
     trainer(tmp_path, resume=True)
@@ -285,6 +285,87 @@ def test_rates_of_layers_need_an_optimizer_that_has_them(tmp_path, optimizer):
             learning_rate_factors={"dense": 0.5},
         )
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rate_factors": {"stme": 0.1}}, "Received: 'stme'"),
+        ({"loss": "cross", "from_logits": False}, "from_logits=False"),
+        ({"save": toys.network(), "save_models": False}, "save_models=False"),
+    ],
+)
+def test_arguments_that_would_do_nothing_are_refused(tmp_path, arguments, message):
+    run_dir = tmp_path / "run"
+    with pytest.raises(ValueError, match=message):
+        Trainer(toys.network(), toys.train(), None, toys.config(), run_dir, **arguments)
+    assert not run_dir.exists()
+
+
+class Twice(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs * 2
+
+
+class Configured(keras.layers.Layer):
+    """Cannot be made again from its configuration."""
+
+    def __init__(self, function, **kwargs):
+        super().__init__(**kwargs)
+        self.function = function
+
+    def call(self, inputs):
+        return self.function(inputs)
+
+
+def with_layer(layer):
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), layer]
+    return keras.Sequential([*layers, keras.layers.Dense(toys.CLASSES)])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (Twice, "classes or functions of your own: Twice"),
+        (lambda: keras.layers.Lambda(lambda x: x * 2), "safe_mode=False"),
+    ],
+)
+def test_layers_of_the_users_own(tmp_path, make, message):
+    def trainer(**arguments):
+        config = toys.config(epochs=1, warmup_epochs=0)
+        model = with_layer(make())
+        return model, Trainer(
+            model, toys.train(), None, config, tmp_path, verbose=0, **arguments
+        )
+
+    with pytest.warns(UserWarning, match=message):
+        model, run = trainer()
+    run.train()
+    images, _ = toys.arrays(4)
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    np.testing.assert_allclose(
+        loaded.serve(images), model(images), rtol=1e-5, atol=1e-5
+    )
+    (tmp_path / "result.json").unlink()
+    with pytest.warns(UserWarning, match=message):
+        trainer(resume=True)[1].train()
+    assert (tmp_path / "result.json").exists()
+
+
+def test_a_layer_that_cannot_be_saved_is_refused_before_the_first_epoch(tmp_path):
+    def trainer(**arguments):
+        model = with_layer(Configured(keras.ops.abs))
+        config = toys.config(epochs=1, warmup_epochs=0)
+        run_dir = tmp_path / "run"
+        return Trainer(
+            model, toys.train(), None, config, run_dir, verbose=0, **arguments
+        )
+
+    with pytest.raises(ValueError, match=r"(?s)get_config.*Configured"):
+        trainer()
+    assert not (tmp_path / "run").exists()
+    trainer(save_models=False).train()
 
 
 def test_rates_of_layers_reach_the_weights(tmp_path):

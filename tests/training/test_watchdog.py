@@ -38,3 +38,13 @@ def test_zero_watches_nothing():
         assert threading.active_count() == before
     with pytest.raises(ValueError, match=r"at least 0\. Received: -1"):
         Watchdog(-1, "")
+
+
+def test_it_waits_while_somebody_writes():
+    codes = []
+    with Watchdog(0.1, "", leave=codes.append) as watchdog:
+        with watchdog.paused(), watchdog.paused():
+            time.sleep(0.5)
+        assert not codes
+        time.sleep(0.5)
+    assert codes == [4]

@@ -1,14 +1,19 @@
 """A trained network is opened by any name, and written in every format."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_regnet.data import DataConfig, load
+from keras_regnet.preprocessing import PreprocessingSpec
 from keras_regnet.publishing import load_published, read_metadata
-from keras_regnet.training.prediction import image_reader
+from keras_regnet.training.prediction import find_images, predict_files, read_image
 from keras_regnet.training.run_directory import RunDirectory
+from keras_regnet.training.saved_run import image_reader, load_data
+from keras_regnet.transfer import exporting
 from keras_regnet.transfer.exporting import export_trained
 from keras_regnet.transfer.opening import open_run
 from tests.publishing.conftest import network
@@ -113,6 +118,52 @@ def test_impossible_requests_are_told(run, tmp_path, name, arguments, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         list(export_trained(name or run, formats, tmp_path / "out", **arguments))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def few(tmp_path):
+    """A folder with one validation image of each class, and one to train on."""
+    for part, name in itertools.product(("train", "val"), "ab"):
+        path = tmp_path / "few" / part / name / "1.png"
+        path.parent.mkdir(parents=True)
+        shade = {"a": 40, "b": 200}[name]
+        pixels = tf.tile(tf.range(20)[:, None, None] + shade, (1, 30, 3))
+        path.write_bytes(tf.io.encode_png(tf.cast(pixels, tf.uint8)).numpy())
+    return tmp_path / "few"
+
+
+def test_a_converted_network_is_judged_and_compared_on_what_it_wants(few, tmp_path):
+    """As prediction reads the files; with fewer of them than make a batch."""
+    specification = PreprocessingSpec(16, 20, mean=(0.5,) * 3, std=(0.25,) * 3)
+    model = network(
+        image=(16, 16, 3),
+        classes=2,
+        include_preprocessing=False,
+        preprocessing=specification,
+    )
+    path = tmp_path / "model.keras"
+    model.save(path)
+    out, dataset = tmp_path / "out", f"folder:{few}"
+    list(export_trained(path, ["saved_model"], out, dataset=dataset, name="mine"))
+    known = read_metadata(out / "mine")
+    assert known.image["normalized"]
+    files = find_images([few / "val"])
+    run = open_run(path)
+    right = [p.top[0][0] for p in predict_files(run, files, 1)]
+    right = np.mean(
+        [a == b for a, b in zip(right, ("class 0", "class 1"), strict=True)]
+    )
+    assert known.metrics["top1"] == right
+    assert known.metrics["images"] == 2
+    calibration, compared = exporting._two_parts(
+        exporting._data(run, dataset, None, True), 1, 1
+    )
+    seen = np.concatenate([calibration, compared])
+    np.testing.assert_allclose(seen, [read_image(run, f) for f in files], atol=1e-5)
+    assert abs(seen).max() < 3
+    # The published one knows the same.
+    again = load_data(open_run(out / "mine"), dataset=dataset)
+    np.testing.assert_allclose(next(iter(again.validation()))[0], seen, atol=1e-5)
 
 
 def test_images_are_needed_for_8_bits(exported, tmp_path):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from keras_regnet import publishing
-from keras_regnet.data import DataConfig
+from keras_regnet.data import DataConfig, ImageReader
+from keras_regnet.preprocessing import PreprocessingSpec
+from keras_regnet.preprocessing.normalization import normalize
 from keras_regnet.transfer import open_source
 from tests.transfer import small
 
@@ -53,6 +55,21 @@ def test_what_data_were_normalised_with(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"configuration": configuration}))
     specification = open_source(tmp_path).arguments["preprocessing"]
     assert (specification.mean, specification.std) == ((0.3,), (0.4,))
+    # What the data got counts, whatever the weights were once made for.
+    own = PreprocessingSpec(8, 8, mean=(0.7,), std=(0.6,))
+    network = small.pretrained(include_preprocessing=False, preprocessing=own)
+    network.save(tmp_path / "model.keras")
+    specification = open_source(tmp_path).arguments["preprocessing"]
+    assert (specification.mean, specification.std) == ((0.3,), (0.4,))
+    # A run on plain pixels: new networks normalise, and leave them as they are.
+    configuration = {"data": DataConfig(image_size=8).to_dict()}
+    (tmp_path / "config.json").write_text(json.dumps({"configuration": configuration}))
+    specification = open_source(tmp_path).arguments["preprocessing"]
+    pixels = np.full((1, 8, 8, 1), 200.0)
+    np.testing.assert_allclose(normalize(pixels, specification), pixels, rtol=1e-6)
+    (tmp_path / "config.json").unlink()
+    path = tmp_path / "model.keras"
+    assert open_source(path).arguments["preprocessing"].mean == (0.7,)
 
 
 def test_a_published_model(tmp_path, monkeypatch):
@@ -68,6 +85,30 @@ def test_a_published_model(tmp_path, monkeypatch):
     body = {variable.path: variable.numpy() for variable in network.weights}
     for path, variable in again.body.items():
         np.testing.assert_array_equal(variable, body[path])
+
+
+def test_a_published_model_s_own_images(tmp_path):
+    """What it was published with counts also where the network has no word of it."""
+    reader = ImageReader(
+        "whole",
+        8,
+        8,
+        1,
+        specification=PreprocessingSpec(8, 8, mean=(0.3,), std=(0.4,)),
+        normalized=True,
+    )
+    network = small.pretrained(include_preprocessing=False)
+    path = publishing.publish(
+        network, tmp_path, name="own", reader=reader, measure_speed=False
+    )
+    specification = open_source(path).arguments["preprocessing"]
+    assert (specification.mean, specification.std) == ((0.3,), (0.4,))
+    card = (path / "model_card.md").read_text()
+    assert "then (pixels / 255 - 0.3) / 0.4, before the model" in card
+    publishing.publish(network, tmp_path, name="plain", measure_speed=False)
+    specification = open_source(tmp_path / "plain").arguments["preprocessing"]
+    pixels = np.full((1, 8, 8, 1), 200.0)
+    np.testing.assert_allclose(normalize(pixels, specification), pixels, rtol=1e-6)
 
 
 def test_what_is_no_source(tmp_path):

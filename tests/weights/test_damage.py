@@ -1,8 +1,8 @@
 """Files that are damaged or of something else: refused, and the model stays."""
 
-import logging
 import os
 import pickle
+import warnings
 
 import keras
 import numpy as np
@@ -222,15 +222,14 @@ def test_a_missing_torch_is_named(monkeypatch, tmp_path):
         read(tmp_path / "x.pth")
 
 
-def test_the_head_is_left_with_a_message(caplog, tmp_path):
+def test_the_head_is_left_with_a_warning(tmp_path):
     path = tmp_path / "x.safetensors"
     safetensors.save_file(state(), path)
     keras.utils.set_random_seed(3)
     fresh = tiny(classes=7)
     keras.utils.set_random_seed(3)
-    with caplog.at_level(logging.WARNING, "keras_regnet"):
+    with pytest.warns(UserWarning, match="for 5 classes and the model for 7"):
         model = tiny(classes=7, weights=path)
-    assert "for 5 classes and the model for 7" in caplog.text
     for name in ("kernel", "bias"):
         np.testing.assert_array_equal(
             getattr(model.get_layer("head_fc"), name),
@@ -240,30 +239,37 @@ def test_the_head_is_left_with_a_message(caplog, tmp_path):
         model.get_layer("s2_b1").conv3.bn.moving_mean,
         state()["s2.b1.conv3.bn.running_mean"],
     )
-    caplog.clear()
-    tiny(include_top=False, weights=path)
-    assert not caplog.text
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="The classifier")
+        tiny(include_top=False, weights=path)
+        # Left out, the number is that of the file.
+        model = tiny(classes=None, weights=path)
+    np.testing.assert_array_equal(
+        model.get_layer("head_fc").bias, state()["head.fc.bias"]
+    )
 
 
 @pytest.mark.parametrize("name", ["own.keras", "own.weights.h5"])
-def test_files_of_this_package_follow_the_same_rule(name, caplog, tmp_path):
+def test_files_of_this_package_follow_the_same_rule(name, tmp_path):
     path = tmp_path / name
     source = randomise(tiny())
     (source.save if name.endswith(".keras") else source.save_weights)(path)
     keras.utils.set_random_seed(3)
     fresh = tiny(classes=7)
     keras.utils.set_random_seed(3)
-    with caplog.at_level(logging.WARNING, "keras_regnet"):
+    with pytest.warns(UserWarning, match="for 5 classes and the model for 7"):
         model = tiny(classes=7, weights=path)
-    assert "another number of classes than 7" in caplog.text
     expected = [*source.weights[:-2], *fresh.weights[-2:]]
     for one, two in zip(model.weights, expected, strict=True):
         assert one.path == two.path
         np.testing.assert_array_equal(one, two)
-    caplog.clear()
-    body = tiny(include_top=False, weights=path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="The classifier")
+        body = tiny(include_top=False, weights=path)
+        again = tiny(classes=None, weights=path)
+    for one, two in zip(again.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
     for one, two in zip(body.weights, source.weights, strict=False):
         np.testing.assert_array_equal(one, two)
-    assert not caplog.text
     with pytest.raises(ValueError, match="of another network"):
         tiny(depth=4, weights=path, classes=7)

@@ -55,6 +55,18 @@ def test_the_default_folder_is_that_of_keras(server, tmp_path, monkeypatch):
     assert path == tmp_path / ".keras" / "models" / "net"
 
 
+def test_another_file_in_the_shared_cache_stays(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    other = tmp_path / "models" / "net.bin"
+    other.parent.mkdir()
+    other.write_bytes(b"of another program")
+    for _ in range(2):
+        path = fetch(server.url, file_name="net.bin", sha256=SHA256)
+        assert path == tmp_path / "models" / "keras_regnet" / "files" / "net.bin"
+        assert path.read_bytes() == CONTENT
+    assert other.read_bytes() == b"of another program"
+
+
 def test_a_damaged_file_in_the_cache_is_loaded_again(server, tmp_path):
     (tmp_path / "net").write_bytes(CONTENT[:-1])
     server.statuses = [404]
