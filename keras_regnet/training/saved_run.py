@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class SavedRun:
         centre_cropped: Whether evaluation took the middle of its images, or all of
             them, resized; None where that is not known.
         reader: What is done with images before it, where that is recorded with it.
+        hold_out: By what rule records were held out of its training; None where they
+            were not, or by the rule of an older version.
     """
 
     model: keras.Model
@@ -39,6 +42,7 @@ class SavedRun:
     class_names: tuple[str, ...] | None
     centre_cropped: bool | None = None
     reader: ImageReader | None = None
+    hold_out: str | None = None
 
     @property
     def image_shape(self) -> tuple[int | None, int | None, int]:
@@ -90,7 +94,14 @@ def load_run(path: str | os.PathLike[str]) -> SavedRun:
         data_config = DataConfig.from_dict(configuration["data"])
     if len(configuration.get("class_names", ())) == shape[-1]:
         class_names = tuple(configuration["class_names"])
-    return SavedRun(model, file.parent, data_config, class_names, centre_cropped)
+    return SavedRun(
+        model,
+        file.parent,
+        data_config,
+        class_names,
+        centre_cropped,
+        hold_out=configuration.get("hold_out"),
+    )
 
 
 def _configuration(folder: Path, required: bool) -> dict[str, Any]:
@@ -153,6 +164,13 @@ def load_data(
     changes = {"data_dir": data_dir, "batch_size": batch_size}
     changes = {key: value for key, value in changes.items() if value is not None}
     data = load(dataclasses.replace(config, **changes), training=False)
+    if dataset is None and data.hold_out != run.hold_out:
+        warnings.warn(
+            "The network was trained with other images held out "
+            f"({run.hold_out or 'the last records'}) than it is judged by now "
+            f"({data.hold_out}): it has seen most of these. The result is too good.",
+            stacklevel=2,
+        )
     data = dataclasses.replace(data, reader=reader)
     check_fits(run, data)
     return data

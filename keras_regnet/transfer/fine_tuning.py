@@ -187,6 +187,7 @@ def _configuration(
         "centre_cropped": data.centre_cropped,
         "parameters": network.count_params(),
         "steps_per_epoch": data.steps_per_epoch,
+        **({"hold_out": data.hold_out} if data.hold_out else {}),
     }
 
 

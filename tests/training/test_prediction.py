@@ -1,5 +1,7 @@
 """A file that is predicted is seen as it was seen in evaluation."""
 
+import dataclasses
+import warnings
 from pathlib import Path
 
 import keras
@@ -16,6 +18,7 @@ from keras_regnet.preprocessing import (
 from keras_regnet.training.evaluation import evaluate_data
 from keras_regnet.training.prediction import find_images, predict_files, read_image
 from keras_regnet.training.saved_run import SavedRun, load_data, load_run
+from tests.data.records import write_records
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,22 @@ def run_for(data):
         ]
     )
     return SavedRun(model, Path(), data.config, data.class_names, data.centre_cropped)
+
+
+def test_images_a_run_was_trained_on_are_not_silently_held_out(tmp_path):
+    """An older version held out the last records."""
+    write_records(tmp_path, "train", [12, 8])
+    data = load(
+        DataConfig(name=f"tfrecord:{tmp_path}", image_size=16, batch_size=4),
+        training=False,
+    )
+    assert data.hold_out
+    run = run_for(data)
+    with pytest.warns(UserWarning, match="other images held out .the last records"):
+        load_data(run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_data(dataclasses.replace(run, hold_out=data.hold_out))
 
 
 def test_pictures_of_a_folder_are_cropped_as_in_evaluation(pictures):
