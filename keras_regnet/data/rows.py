@@ -1,7 +1,9 @@
 """A function applied to each row of a batch, on all cores, in one operation.
 
 Adapter to `tf.raw_ops.MapDefun`, checked with TensorFlow 2.21. Within the function of a
-tf.data map, `tf.map_fn` and `tf.vectorized_map` go through the rows one by one.
+tf.data map, `tf.map_fn` and `tf.vectorized_map` go through the rows one by one. A
+thread does all of a row before the next, so that as many images are whole in memory as
+there are threads: 64 photographs of 12 megapixels in a batch take what 4 do.
 """
 
 from collections.abc import Callable, Sequence

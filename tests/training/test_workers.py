@@ -182,6 +182,44 @@ def test_nobody_waits_for_a_worker_that_is_gone(how, code, told):
     assert other[0] != 0
 
 
+STOPS = """
+import json, os, sys
+import keras, numpy as np, tensorflow as tf
+from keras_regnet.training import Trainer, TrainingConfig
+from keras_regnet.training.strategies import make_strategy
+strategy = make_strategy("multi_worker", timeout=60)
+index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+
+class Stop(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = index == int(sys.argv[2]) and epoch == 1
+
+with strategy.scope():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+batch = np.ones((8, 4), "float32"), np.zeros(8, "int32")
+trainer = Trainer(
+    model,
+    lambda epoch: tf.data.Dataset.from_tensors(batch),
+    None,
+    TrainingConfig(epochs=6, warmup_epochs=0),
+    sys.argv[1],
+    strategy=strategy,
+    callbacks=[Stop()],
+    save_models=False,
+    worker_timeout=60,
+    verbose=0,
+)
+print(len(trainer.train().history))
+"""
+
+
+@pytest.mark.parametrize("index", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_callback_that_stops_one_worker_stops_all(index, tmp_path):
+    for code, out, err in run_workers(["-c", STOPS, tmp_path, index], timeout=150):
+        assert code == 0, err[-3000:]
+        assert out.split() == ["2"]
+
+
 SLURM = """
 from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.strategies import make_strategy
