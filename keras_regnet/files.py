@@ -34,8 +34,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Yields:
         The temporary path to write to.
+
+    Raises:
+        ValueError: `path` is one of another file system.
     """
-    path = Path(path)
+    path = local_path(path, "path")
     # In containers that share a folder processes have equal numbers.
     own = secrets.token_hex(4)
     temporary = path.with_name(f".{path.stem}.{own}.tmp{path.suffix}")

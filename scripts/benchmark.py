@@ -91,7 +91,7 @@ def main(argv: list[str]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)  # tells of every part of a SavedModel
     from keras_regnet.benchmarks import drawing, machine, peers, pictures, suite
-    from keras_regnet.files import write_text
+    from keras_regnet.files import local_path, write_text
 
     try:
         names = suite.chosen(argv[1:])
@@ -115,9 +115,9 @@ def main(argv: list[str]) -> None:
         options = dataclasses.replace(options, peers=present, absent=absent)
         if FLAGS.picture:
             drawing.require()  # before an hour of measuring
-            Path(FLAGS.picture).mkdir(parents=True, exist_ok=True)
+            local_path(FLAGS.picture, "picture").mkdir(parents=True, exist_ok=True)
         if FLAGS.json:
-            Path(FLAGS.json).parent.mkdir(parents=True, exist_ok=True)
+            local_path(FLAGS.json, "json").parent.mkdir(parents=True, exist_ok=True)
     except (ValueError, ImportError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -13,7 +13,6 @@ go to evaluation.json and the confusion matrix to confusion_matrix.png, in --out
 
 import json
 import os
-from pathlib import Path
 
 from absl import app, flags
 
@@ -46,12 +45,13 @@ flags.mark_flag_as_required("model")
 
 
 def _evaluate() -> None:
-    from keras_regnet.files import write_text
+    from keras_regnet.files import local_path, write_text
     from keras_regnet.plots import plot_confusion_matrix
     from keras_regnet.training import evaluation, saved_run
     from keras_regnet.training.report import write_report
     from keras_regnet.transfer.opening import open_run
 
+    output = local_path(_OUTPUT.value, "output") if _OUTPUT.value else None
     run = open_run(_MODEL.value)
     if run.data_config is None and not _DATASET.value:
         raise ValueError(
@@ -68,7 +68,7 @@ def _evaluate() -> None:
     )
     worst = _MISTAKES.value if _REPORT.value else 0
     found = evaluation.evaluate_data(run.model, data, worst=worst)
-    output = Path(_OUTPUT.value or run.path)
+    output = output or run.path
     output.mkdir(parents=True, exist_ok=True)
     picture = output / "confusion_matrix.png"
     text = json.dumps(found.to_dict(data.class_names), indent=2)

@@ -13,7 +13,7 @@ from typing import Any
 from keras_regnet.design_space import database
 from keras_regnet.design_space.records import COLUMNS, RUNNING, WAITING, Record, to_text
 from keras_regnet.design_space.study_file import StudyFile
-from keras_regnet.files import replacing, write_text
+from keras_regnet.files import local_path, replacing, write_text
 from keras_regnet.training.run_directory import naming
 
 _KIND = "keras_regnet design space study"
@@ -41,7 +41,7 @@ def export_study(study: StudyFile, path: str | os.PathLike[str]) -> None:
         if values["status"] == RUNNING:
             values |= {"status": WAITING, "attempts": values["attempts"] - 1}
         lines.append({k: v for k, v in values.items() if v is not None})
-    path = Path(path)
+    path = local_path(path, "path")
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, "".join(to_text(line) + "\n" for line in lines))
@@ -59,7 +59,7 @@ def import_study(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
         ValueError: It is damaged or of a later format, or the study exists already.
         OSError: The study cannot be written.
     """
-    source, path = Path(source), Path(path)
+    source, path = Path(source), local_path(path, "path")
     if path.exists():
         raise ValueError(
             "An export is read into a new study. Move the old one away, or go on with "

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data import ImageReader
+from keras_regnet.files import local_path
 from keras_regnet.preprocessing.normalization import normalize
 from keras_regnet.publishing import layout, litert_export, onnx_export, speed
 from keras_regnet.publishing.agreement import Agreement, compare
@@ -104,7 +105,7 @@ def export_formats(
     layout.check_name(name)
     reader = reader or ImageReader.for_model(model)
     shape = (reader.height, reader.width, reader.channels)
-    folder = Path(output_dir)
+    folder = local_path(output_dir, "output_dir")
     folder.mkdir(parents=True, exist_ok=True)
     reference = with_ending(in_float32(model), activation)
     names = output_names(reference)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_regnet import provenance
 from keras_regnet.data import ImageReader
+from keras_regnet.files import local_path
 from keras_regnet.models import AnyNet, arguments_of
 from keras_regnet.preprocessing.normalization import normalize
 from keras_regnet.publishing import agreement, card, layout, speed
@@ -89,7 +90,7 @@ def publish(
     shape = (reader.height, reader.width, reader.channels)
     sample = np.random.RandomState(0).randint(0, 256, (_SAMPLE, *shape))
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    folder = Path(directory) / name
+    folder = local_path(directory, "directory") / name
     cost = cost_of(parameters, arguments, shape)
     facts = {
         "name": name,

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_regnet.data import Data, DataConfig, ImageReader, load
+from keras_regnet.files import local_path
 from keras_regnet.models import output_activation
 from keras_regnet.preprocessing import PreprocessingSpec
 from keras_regnet.training.evaluation import (
@@ -63,7 +64,7 @@ def load_run(path: str | os.PathLike[str]) -> SavedRun:
     Raises:
         ValueError: There is nothing to load, or it is not a classifier of images.
     """
-    path = Path(path)
+    path = local_path(path, "path")
     file = path / "model.keras" if path.is_dir() else path
     if not file.is_file():
         hint = (

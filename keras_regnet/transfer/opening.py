@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from keras_regnet.data import ImageReader
+from keras_regnet.files import local_path
 from keras_regnet.publishing import find_published, read_metadata, reading
 from keras_regnet.publishing.metadata import FILE, TASKS
 from keras_regnet.training.saved_run import SavedRun, load_run
@@ -15,7 +16,7 @@ def published_folder(name_or_path: str | os.PathLike[str]) -> Path | None:
     Raises:
         ValueError: It is none of them.
     """
-    path = Path(name_or_path)
+    path = local_path(name_or_path, "path")
     if path.suffix == ".keras":
         return None
     if (path / "config.json").is_file() and not (path / FILE).is_file():

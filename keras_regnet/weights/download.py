@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from keras_regnet.files import keras_home
+from keras_regnet.files import keras_home, local_path
 from keras_regnet.weights.transfer import (
     Interrupted,
     Partial,
@@ -73,8 +73,12 @@ def fetch(
             can be resumed.
     """
     check(url, file_name, sha256)
-    folder = keras_home() / "models" if cache_dir is None else Path(cache_dir)
-    path = folder.expanduser() / file_name
+    folder = (
+        keras_home() / "models"
+        if cache_dir is None
+        else local_path(cache_dir, "cache_dir")
+    )
+    path = folder / file_name
     try:
         if cache_dir is None and path.exists() and not _is_whole(path, sha256):
             path = own_folder("files") / file_name

@@ -19,6 +19,7 @@ from keras_regnet.design_space.figures.random_search import draw_random_search
 from keras_regnet.design_space.figures.ranks import draw_ranks
 from keras_regnet.design_space.figures.training_curves import draw_training_curves
 from keras_regnet.design_space.results import PopulationResults
+from keras_regnet.files import local_path
 from keras_regnet.training.run_directory import naming
 
 FORMATS = ("png", "svg")
@@ -50,7 +51,7 @@ def write_figures(
     """
     formats = [checks.one_of("formats", each, FORMATS) for each in formats]
     check(results)
-    directory = Path(directory)
+    directory = local_path(directory, "directory")
     written = []
     with naming(directory):
         directory.mkdir(parents=True, exist_ok=True)

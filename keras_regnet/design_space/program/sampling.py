@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from keras_regnet.architecture import AnyNetParameters, RegNetParameters
 from keras_regnet.design_space.networks import encode
 from keras_regnet.design_space.program import flags
 from keras_regnet.design_space.sample import Sample
-from keras_regnet.files import write_text
+from keras_regnet.files import local_path, write_text
 from keras_regnet.text_table import text_table
 from keras_regnet.training.report.wording import short
 from keras_regnet.training.run_directory import naming
@@ -28,7 +27,7 @@ def run(values: Any) -> None:
     if values.show:
         print(table(sample, values.show))
     if values.output:
-        path = Path(values.output)
+        path = local_path(values.output, "output")
         with naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, "".join(f"{line}\n" for line in lines(sample)))

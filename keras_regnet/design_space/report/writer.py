@@ -81,7 +81,7 @@ def write_study_report(
         OSError: The report cannot be written.
     """
     optional.require("matplotlib", "plots")
-    path = Path(path)
+    path = files.local_path(path, "path")
     done = done_networks(study, names)
     chosen = [name for name, count in done.items() if count >= _LEAST]
     if not chosen:
