@@ -73,8 +73,25 @@ flags.mark_flags_as_required(["model", "output_dir"])
 
 
 def _export() -> None:
+    from keras_regnet.training.command_line import check_uses
     from keras_regnet.transfer.exporting import export_trained
 
+    published = "saved_model" in _FORMATS.value
+    others = not {"saved_model"}.issuperset(_FORMATS.value)
+    check_uses(
+        flags.FLAGS,
+        {
+            "onnx_layout": ("onnx" in _FORMATS.value, "--formats=onnx"),
+            "activation": (others, "--formats=onnx or litert"),
+            "calibration_images": (
+                "litert_int8" in _FORMATS.value,
+                "--formats=litert_int8",
+            ),
+            "evaluate": (published, "--formats=saved_model"),
+            "licence": (published, "--formats=saved_model"),
+            "description": (published, "--formats=saved_model"),
+        },
+    )
     for line in export_trained(
         _MODEL.value,
         _FORMATS.value,

@@ -25,6 +25,8 @@ for case in json.load(sys.stdin):
     stdout, stderr = io.StringIO(), io.StringIO()
     code = 0
     flags.FLAGS.unparse_flags()
+    for name in flags.FLAGS:
+        flags.FLAGS[name].unparse()
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         try:
             captured["main"](captured["parse"]([script, *case]))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_regnet.training import strategies
+from keras_regnet.training.command_line import check_uses
 from keras_regnet.transfer import flags
 from keras_regnet.transfer.comparison import compare
 from keras_regnet.transfer.fine_tuning import fine_tune
@@ -29,6 +30,28 @@ def run(values: Any) -> None:
             )
     data_config, config = flags.configurations(values)
     seeds = flags.seeds(values.seeds)
+    publishes = values.publish and not values.compare
+    check_uses(
+        values,
+        {
+            "seeds": (values.compare, "--compare"),
+            "seed": (not values.compare, "--nocompare; there it is --seeds"),
+            "scratch_learning_rate": (
+                values.compare or config.init == "scratch",
+                "--init=scratch or --compare",
+            ),
+            "publish_dir": (publishes, "--publish and --nocompare"),
+            "name": (publishes, "--publish and --nocompare"),
+            "pad": (
+                data_config.augment in ("auto", "pad_crop", "pad_crop_flip"),
+                "--augment=pad_crop or pad_crop_flip",
+            ),
+            "crop_area": (
+                data_config.augment in ("auto", "random_resized_crop"),
+                "--augment=random_resized_crop",
+            ),
+        },
+    )
     strategy = strategies.make_strategy(values.strategy, num_gpus=values.num_gpus)
     source = open_source(values.source)
     if data_config.image_size is None and values.image_size is None:

@@ -83,6 +83,10 @@ def test_bad_input_is_one_message_before_work_starts(source, tmp_path):
         "nowhere/model.keras (no such file)": ["--source=nowhere/model.keras"],
         "--source is needed": ["--source="],
         "seeds must be whole numbers": ["--compare", "--seeds=1,x"],
+        "--name does nothing without --publish": ["--name=mine"],
+        "--seeds does nothing without --compare": ["--seeds=1"],
+        "--scratch_learning_rate does nothing": ["--scratch_learning_rate=0.1"],
+        "--pad does nothing without": ["--pad=2", "--augment=random_resized_crop"],
     }
     for (message, case), done in zip(
         cases.items(),
