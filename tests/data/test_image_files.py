@@ -1,6 +1,7 @@
 """Image files of all kinds have the same pixels wherever they are read."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,30 +116,39 @@ def test_decoding_and_pillow_agree(file):
 
 
 @pytest.mark.filterwarnings("ignore:.*orientation")
-def test_training_evaluation_and_prediction_agree(file):
-    path, _ = file
-    expected = decode(path.read_bytes()).numpy()
-    for part in ("train", "val"):
-        for name in "ab":
-            copy = path.parent / part / name / path.name
-            copy.parent.mkdir(parents=True)
-            copy.write_bytes(path.read_bytes())
-    root = str(path.parent)
-    whole = {"image_size": SIDE, "batch_size": 2, "crop_fraction": 1.0}
-    data = load(DataConfig(root, augment="none", **whole))
-    crops = {"crop_area": (1.0, 1.0), "crop_aspect": (1.0, 1.0), "flip": False}
-    cropped = load(DataConfig(root, augment="random_resized_crop", **crops, **whole))
+def test_training_evaluation_and_prediction_agree(tmp_path):
+    """Of all kinds in one folder: to load it takes longer than to decode."""
+    for name, (encoded, _) in KINDS.items():
+        for copy in ("train/a", "train/b", "val/a", "val/b"):
+            path = tmp_path / copy / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded)
+    expected = {name: decode(encoded).numpy() for name, (encoded, _) in KINDS.items()}
     spec = PreprocessingSpec(SIDE, SIDE)
-    readers = [
+    for reader in (
         ImageReader("centre_crop", SIDE, SIDE, 3, crop_fraction=1.0),
         ImageReader("whole", SIDE, SIDE, 3),
         ImageReader("specification", SIDE, SIDE, 3, specification=spec),
-    ]
-    found = [reader(tf.constant(path.read_bytes())) for reader in readers]
-    for dataset in (data.train(0), cropped.train(0), data.validation()):
-        found.append(next(iter(dataset))[0][0])
-    for image in found:
-        np.testing.assert_array_equal(image, expected)
+    ):
+        for name, (encoded, _) in KINDS.items():
+            found = reader(tf.constant(encoded))
+            np.testing.assert_array_equal(found, expected[name], name)
+    whole = {"image_size": SIDE, "batch_size": 2 * len(KINDS), "crop_fraction": 1.0}
+    data = load(DataConfig(str(tmp_path), augment="none", **whole))
+    crops = {"crop_area": (1.0, 1.0), "crop_aspect": (1.0, 1.0), "flip": False}
+    cropped = load(
+        DataConfig(str(tmp_path), augment="random_resized_crop", **crops, **whole)
+    )
+    for dataset, paths in (
+        (data.train(0), data.batch_names(0, 0)),
+        (cropped.train(0), cropped.batch_names(0, 0)),
+        (data.validation(), data.validation_names()),
+    ):
+        images, _ = next(iter(dataset))
+        names = [Path(path).name for path in paths]
+        assert sorted(names) == sorted([*KINDS, *KINDS])
+        for name, image in zip(names, images, strict=True):
+            np.testing.assert_array_equal(image, expected[name], name)
 
 
 def test_pillow_images_of_sixteen_bits():

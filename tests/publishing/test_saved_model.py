@@ -102,12 +102,7 @@ def test_a_large_network_has_its_weights_twice_and_not_in_the_graph(tmp_path):
 
 @pytest.mark.parametrize(
     ("activation", "expected"),
-    [
-        (None, {"probabilities": tf.nn.softmax}),
-        ("softmax", {"probabilities": tf.nn.softmax}),
-        ("sigmoid", {"probabilities": tf.sigmoid}),
-        ("tanh", {"scores": tf.tanh}),
-    ],
+    [("sigmoid", {"probabilities": tf.sigmoid}), ("tanh", {"scores": tf.tanh})],
 )
 def test_only_a_softmax_and_sigmoids_give_probabilities(tmp_path, activation, expected):
     model = network(classifier_activation=activation)
