@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_regnet.data.transforms import decode_accurately
+from keras_regnet.data import decode
 from keras_regnet.preprocessing import PreprocessingSpec, Preprocessor
 from tests.real_data import real_data
 from tests.torch_peer import timm
@@ -97,5 +97,5 @@ def test_from_the_file_tensorflow_gives_pillow_s_pixels(photographs, interpolati
     prepare = Preprocessor(PreprocessingSpec(224, 256, interpolation), False)
     layer = prepare.layer()
     for path in share(photographs, INTERPOLATIONS, interpolation):
-        pixels = layer(decode_accurately(path.read_bytes()))
+        pixels = layer(decode(path.read_bytes()))
         np.testing.assert_array_equal(pixels, prepare(path), err_msg=path.name)

@@ -14,8 +14,6 @@ from keras_regnet.publishing.onnx_export import export_onnx, session
 from tests.publishing import networks
 from tests.torch_peer import relative_difference
 
-pytestmark = pytest.mark.kernels
-
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("tf2onnx")
@@ -45,6 +43,7 @@ def outputs(path, images):
     return dict(zip(names, running.run(None, {"images": images}), strict=True))
 
 
+@pytest.mark.kernels
 def test_the_graph_of_a_y_network(tmp_path):
     path = tmp_path / "net.onnx"
     model = networks.two_stages("y")
@@ -86,6 +85,7 @@ def test_the_groups_can_stay_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.kernels
 def test_free_sizes_in_both_layouts(layout, tmp_path):
     path = tmp_path / "net.onnx"
     model = networks.two_stages("y", input_shape=(None, None, 3))
@@ -123,6 +123,7 @@ def test_a_resnet_stem_and_basic_blocks(tmp_path):
     assert kinds(path)["Conv"] == networks.convolutions(model)
 
 
+@pytest.mark.kernels
 def test_dilated_networks_keep_one_convolution_each(tmp_path):
     path = tmp_path / "net.onnx"
     model = networks.trained(
@@ -278,6 +279,7 @@ def test_published_networks(name, tmp_path):
     assert not {"Pad", "Reshape", "ReduceMean"} & set(kinds(path))
 
 
+@pytest.mark.kernels
 def test_the_convolutions_of_regnety_400mf(tmp_path):
     """16 blocks of three convolutions and SE's two; four shortcuts and the stem."""
     path = tmp_path / "net.onnx"
@@ -288,6 +290,7 @@ def test_the_convolutions_of_regnety_400mf(tmp_path):
 
 
 @pytest.mark.peers
+@pytest.mark.kernels
 def test_weights_of_timm_give_timms_logits(tmp_path):
     from tests.torch_peer import carry_over, logits, random_timm_model
 

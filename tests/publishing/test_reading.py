@@ -23,10 +23,9 @@ from keras_regnet.publishing import (
 )
 from tests.publishing.conftest import NAMES, network, pixels
 
-pytestmark = pytest.mark.kernels
-
 
 @pytest.mark.parametrize("name", ["two_stages_x", "two_stages_y"])
+@pytest.mark.kernels
 def test_the_network_is_built_again(published, name):
     folder, models = published
     model = models[name]
@@ -43,6 +42,7 @@ def test_the_network_is_built_again(published, name):
     assert set(maps.output) == {"P0", "P1", "P2"}
 
 
+@pytest.mark.kernels
 def test_a_new_classifier_keeps_the_body(published):
     folder, models = published
     with pytest.warns(UserWarning, match="for 5 classes and the model for 3"):

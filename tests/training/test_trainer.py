@@ -10,8 +10,6 @@ import tensorflow as tf
 from keras_regnet.training import NonFiniteLossError, Trainer
 from tests.training import toys
 
-pytestmark = pytest.mark.kernels
-
 
 def trainer(run_dir, model=None, **arguments):
     arguments = {
@@ -23,6 +21,7 @@ def trainer(run_dir, model=None, **arguments):
     return Trainer(model or toys.network(), run_dir=run_dir, **arguments)
 
 
+@pytest.mark.kernels
 def test_learns_and_leaves_everything_in_the_run_directory(tmp_path):
     model = toys.network()
     config = toys.config(epochs=8, label_smoothing=0.1)
@@ -92,6 +91,7 @@ def test_steps_per_execution_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("killed_after", ["epoch", "checkpoint"])
+@pytest.mark.kernels
 def test_going_on_ends_at_the_same_numbers(tmp_path, monkeypatch, killed_after):
     whole = trainer(tmp_path / "whole", toys.network(dropout=0.2)).train()
 
@@ -217,6 +217,7 @@ def test_endless_data_need_a_length(tmp_path):
     assert len(result.history) == 4
 
 
+@pytest.mark.kernels
 def test_mixed_float16_scales_the_loss(tmp_path):
     model = toys.network(dtype="mixed_float16")
     run = trainer(tmp_path, model, config=toys.config(epochs=6))

@@ -18,8 +18,6 @@ from keras_regnet.transfer import fine_tune, open_source
 from tests.real_data import real_data
 from tests.transfer import small
 
-pytestmark = pytest.mark.kernels
-
 pytest.importorskip("sklearn")
 
 
@@ -89,6 +87,7 @@ def _scales(network):
     return [v for v in network.weights if v.path.endswith(("gamma", "kernel"))]
 
 
+@pytest.mark.kernels
 def test_a_frozen_body_is_not_moved_by_a_bit(source, tmp_path):
     result = tune(source, tmp_path / "run", body_epochs=0, head_epochs=2)
     assert body_and_statistics(source, tmp_path / "run") == (set(), set())
@@ -101,6 +100,7 @@ def test_a_trained_body_moves_with_its_statistics(source, whole):
     assert weights | statistics == set(source.body)
 
 
+@pytest.mark.kernels
 def test_frozen_statistics_and_a_rate_for_each_layer(source, tmp_path):
     fields = {"head_epochs": 0, "body_epochs": 1, "body_learning_rate": 0.1}
     tune(source, tmp_path, batch_norm="frozen", layer_decay=0.1, **fields)
@@ -209,6 +209,7 @@ def test_two_replicas(source, tmp_path):
     assert result.accuracy == result.final["validation_accuracy"]
 
 
+@pytest.mark.kernels
 def test_published_and_opened_again(source, whole, tmp_path):
     """A run that was killed before its last file publishes when it goes on."""
     shutil.copytree(whole[1], tmp_path / "run")
