@@ -166,17 +166,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _update(self, mean: Any, variance: Any, present: Any) -> None:
         """Averages a batch's statistics into the running ones where there are any."""
-        old = self.moving_mean, self.moving_variance
+
+        def averaged(variable: keras.Variable, new: Any) -> Any:
+            old = ops.convert_to_tensor(variable)  # JAX takes no variable for one
+            new = ops.cast(new, variable.dtype)
+            both = old * self.momentum + new * (1.0 - self.momentum)
+            return ops.where(present, both, old)
+
         self._assign(
-            *(
-                ops.where(
-                    present,
-                    variable * self.momentum
-                    + ops.cast(new, variable.dtype) * (1.0 - self.momentum),
-                    variable,
-                )
-                for variable, new in zip(old, (mean, variance), strict=True)
-            )
+            averaged(self.moving_mean, mean), averaged(self.moving_variance, variance)
         )
 
     def _assign(self, mean: Any, variance: Any) -> None:

@@ -113,7 +113,7 @@ def test_image_folder(address, folder, place):
 @pytest.mark.parametrize("place", places("second of two"))
 def test_tfrecords(address, tmp_path, monkeypatch, place):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    write_records(tmp_path / "records", "train", [7, 11, 8])
+    write_records(tmp_path / "records", "train", [7, 11, 5])
     config = DataConfig(f"tfrecord:{tmp_path / 'records'}", image_size=16, batch_size=4)
     here, served = pair(config, address)
     assert here.steps_per_epoch == 5

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.python.tools import saved_model_cli
 
 from keras_regnet import AnyNet, AnyNetParameters, Stage
-from keras_regnet.data import ImageReader
+from keras_regnet.data import ImageReader, decode
 from keras_regnet.layers import GroupedConv2D, XBlock
 from keras_regnet.layers.composite import all_layers
 from keras_regnet.preprocessing import PreprocessingSpec
@@ -344,7 +344,7 @@ def test_every_signature_of_photographs_runs_on_the_command_line(tmp_path):
     path = publish(model, tmp_path, measure_speed=False)
     file = min(real_data("imagenet_samples").rglob("*.[jJ][pP]*"))
     encoded = np.array([file.read_bytes()], object)
-    decoded = tf.io.decode_jpeg(encoded[0], 3).numpy()[None]
+    decoded = decode(encoded[0]).numpy()[None]
     image = read_image(open_run(path), file)[None]
     expected = logits(model, image)
     for name, key, values in (
