@@ -37,7 +37,7 @@ def hint_at_onednn() -> None:
     """Says once in the log what oneDNN would gain; not where the user decided."""
     if ONEDNN not in os.environ and on_x86():
         _LOGGER.warning(
-            "TensorFlow runs without oneDNN on this CPU: training takes 1.5 to 2 "
+            "TensorFlow runs without oneDNN on this CPU: training takes 1.2 to 1.3 "
             "times as long. Set the environment variable %s=1, or import "
             "keras_regnet before tensorflow and keras, which sets it. %s=0 silences "
             "this hint.",
