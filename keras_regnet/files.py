@@ -82,12 +82,41 @@ def local_path(path: str | os.PathLike[str], name: str) -> Path:
     return Path(path).expanduser()
 
 
+def try_lock(handle: int) -> bool | None:
+    """Locks an open file against all other processes, without waiting (`flock`).
+
+    It holds for all processes and containers of a machine and, through its server, for
+    all machines of a network file system, and ends with the process, however that ends.
+
+    Returns:
+        True; False where another process has it; None where there are no locks: on
+        Windows, and on some file systems.
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            return None
+        raise
+    return True
+
+
+def is_at(handle: int, path: str | os.PathLike[str]) -> bool:
+    """Whether an open file still has its name: it may have been renamed or removed."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    return False
+
+
 class FolderLock:
     """The right to write in a folder; it ends with the process, however that ends.
 
-    The system's own lock of a file (`flock`), which holds for all processes and
-    containers of a machine and, through its server, for all machines of a network file
-    system. None is ever left behind; what the file says is for people to read.
+    The system's own lock of a file, see `try_lock`: none is ever left behind. What the
+    file says is for people to read.
 
     Args:
         path: The file to lock. It stays there.
@@ -125,24 +154,21 @@ class FolderLock:
             return other
         file = self._path.open("a+", encoding="utf-8")  # closed by `release`
         try:
-            if fcntl is None:
-                raise OSError(errno.ENOSYS, "the system has no flock")
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            locked = try_lock(file.fileno())
+            if locked is False:
                 file.seek(0)
                 holder = file.read().strip() or "an unknown process"
-                file.close()
                 raise ValueError(
                     f"{self._what} Wait for it, or stop it. "
                     f"Received: {self._path.parent}, held by {holder}"
-                ) from None
-            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                file.close()
-                raise
+                )
+        except BaseException:
+            file.close()
+            raise
+        if locked is None:
             warnings.warn(
-                f"The file system of {self._path} has no locks ({error.strerror}): "
-                "make sure that nothing else writes there.",
+                f"The file system of {self._path} has no locks: make sure that nothing "
+                "else writes there.",
                 stacklevel=3,
             )
         file.truncate(0)

@@ -47,11 +47,12 @@ flags.mark_flag_as_required("model")
 def _evaluate() -> None:
     from keras_regnet.files import local_path, write_text
     from keras_regnet.plots import plot_confusion_matrix
-    from keras_regnet.training import command_line, evaluation, saved_run
+    from keras_regnet.training import evaluation, saved_run
+    from keras_regnet.training.flag_values import check_uses
     from keras_regnet.training.report import write_report
     from keras_regnet.transfer.opening import open_run
 
-    command_line.check_uses(flags.FLAGS, {"mistakes": (_REPORT.value, "--report")})
+    check_uses(flags.FLAGS, {"mistakes": (_REPORT.value, "--report")})
     output = local_path(_OUTPUT.value, "output") if _OUTPUT.value else None
     run = open_run(_MODEL.value)
     if run.data_config is None and not _DATASET.value:

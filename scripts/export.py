@@ -73,7 +73,7 @@ flags.mark_flags_as_required(["model", "output_dir"])
 
 
 def _export() -> None:
-    from keras_regnet.training.command_line import check_uses
+    from keras_regnet.training.flag_values import check_uses
     from keras_regnet.transfer.exporting import export_trained
 
     published = "saved_model" in _FORMATS.value

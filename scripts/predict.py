@@ -38,7 +38,8 @@ flags.mark_flag_as_required("model")
 
 
 def _predict(paths: list[str]) -> None:
-    from keras_regnet.training import command_line, prediction, saved_run
+    from keras_regnet.training import prediction, saved_run
+    from keras_regnet.training.flag_values import check_uses
     from keras_regnet.transfer.opening import open_run
 
     if bool(paths) == bool(_FROM_VALIDATION.value):
@@ -47,7 +48,7 @@ def _predict(paths: list[str]) -> None:
             f"Received: {len(paths)} paths and "
             f"--from_validation={_FROM_VALIDATION.value}"
         )
-    command_line.check_uses(flags.FLAGS, {"data_dir": (not paths, "--from_validation")})
+    check_uses(flags.FLAGS, {"data_dir": (not paths, "--from_validation")})
     files = prediction.find_images(paths)
     run = open_run(_MODEL.value)
     if files:

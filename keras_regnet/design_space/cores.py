@@ -5,11 +5,12 @@ around. Which core is whose is agreed upon by locked files, so that workers of s
 Ray nodes on one machine agree too; a lock ends with its process.
 """
 
-import fcntl
 import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+
+from keras_regnet.files import try_lock
 
 
 class ClaimedCores:
@@ -37,9 +38,10 @@ class ClaimedCores:
                 folder.mkdir(exist_ok=True)
                 for core in sorted(os.sched_getaffinity(0)):
                     file = files.enter_context((folder / f"{core}.lock").open("ab"))
-                    try:
-                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    except BlockingIOError:
+                    locked = try_lock(file.fileno())
+                    if locked is None:
+                        return
+                    if not locked:
                         continue
                     found.append(core)
                     if len(found) == count:

@@ -13,10 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: what a killed process left stays.
-    fcntl = None
+from keras_regnet.files import is_at, try_lock
 
 CHECKSUMS = "SHA256SUMS"
 LISTED = (
@@ -136,7 +133,9 @@ def _claim(folder: Path, version: int) -> Iterator[bool]:
         break
     try:
         mine = created or (boot and os.pread(handle, 100, 0) == boot)
-        mine = mine and _locked(handle, created) and _is_at(handle, path)
+        if mine:
+            locked = try_lock(handle)  # without locks what a killed process left stays
+            mine = (created if locked is None else locked) and is_at(handle, path)
         try:
             yield bool(mine and not (folder / str(version)).exists())
         finally:
@@ -146,26 +145,6 @@ def _claim(folder: Path, version: int) -> Iterator[bool]:
         os.close(handle)
         with contextlib.suppress(OSError):  # not empty
             folder.rmdir()
-
-
-def _locked(handle: int, created: bool) -> bool:
-    """Locks an open file; `created` where the file system has no locks."""
-    if fcntl is None:
-        return created
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return created
-    return True
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    """Whether the open file still has its name."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(handle), path.stat())
-    return False
 
 
 def write_checksums(folder: Path) -> None:

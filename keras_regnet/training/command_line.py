@@ -3,8 +3,7 @@
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from keras_regnet.optional import require
 from keras_regnet.training.epoch import NonFiniteLossError
@@ -46,25 +45,6 @@ def run(program: Callable[[], None], after_interrupt: str = "") -> None:
             _leave(f"\nStopped by Ctrl-C. {after_interrupt}", 130)
         except TerminatedError:
             _leave(f"Stopped by SIGTERM. {after_interrupt}", 143)
-
-
-def check_uses(values: Any, uses: Mapping[str, tuple[bool, str]]) -> None:
-    """Checks that every flag that was given changes something.
-
-    Args:
-        values: The parsed flags, an `absl.flags.FlagValues`.
-        uses: By name, whether a flag does something beside the others, and what it
-            needs for that.
-
-    Raises:
-        ValueError: One was given that does nothing.
-    """
-    for name, (used, needed) in uses.items():
-        if values[name].present and not used:
-            raise ValueError(
-                f"--{name} does nothing without {needed}. "
-                f"Received: --{name}={values[name].value}"
-            )
 
 
 def _not_retracing(record: logging.LogRecord) -> bool:

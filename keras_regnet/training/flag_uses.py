@@ -1,97 +1,75 @@
-"""Flags of scripts/train.py that only mean something beside others."""
+"""Which flags do something beside the others, and what they need for that.
 
-from collections.abc import Callable, Iterable
-from types import MappingProxyType
+See `flag_values.check_uses`.
+"""
 
-from keras_regnet.training.recipes import RunConfig
+from keras_regnet.data import DataConfig
+from keras_regnet.training.config import TrainingConfig
 
-_ADAPTIVE = (
-    "--optimizer=adamw, lamb or rmsprop",
-    lambda c: c.training.optimizer != "sgd",
-)
-_DECAYING = (
-    "--schedule=step or exponential",
-    lambda c: c.training.schedule in ("step", "exponential"),
-)
-_WARM = ("--warmup_epochs above 0", lambda c: c.training.warmup_epochs > 0)
-_AVERAGED = ("--ema_decay above 0", lambda c: c.training.ema_decay > 0)
-_RANDAUGMENT = (
-    "--auto_augment=randaugment",
-    lambda c: c.data.auto_augment == "randaugment",
-)
-_AUTO_AUGMENT = ("an --auto_augment", lambda c: c.data.auto_augment != "none")
-_CROPPED = (
-    "--augment=random_resized_crop",
-    lambda c: c.data.augment in ("auto", "random_resized_crop"),
-)
+Uses = dict[str, tuple[bool, str]]
 
-_USES: MappingProxyType[str, tuple[str, Callable[[RunConfig], bool]]] = (
-    MappingProxyType(
-        {
-            "nesterov": (
-                "--optimizer=sgd",
-                lambda c: c.training.optimizer == "sgd" or not c.training.nesterov,
-            ),
-            "second_moment_decay": _ADAPTIVE,
-            "epsilon": _ADAPTIVE,
-            "decay_every_epochs": _DECAYING,
-            "decay_factor": _DECAYING,
-            "final_learning_rate_factor": (
-                "a --schedule that is not constant",
-                lambda c: c.training.schedule != "constant",
-            ),
-            "warmup_factor": _WARM,
-            "warmup_mode": _WARM,
-            "ema_every_steps": _AVERAGED,
-            "ema_copies_in_warmup": _AVERAGED,
-            "pad": (
-                "--augment=pad_crop or pad_crop_flip",
-                lambda c: c.data.augment in ("auto", "pad_crop", "pad_crop_flip"),
-            ),
-            "crop_area": _CROPPED,
-            "crop_aspect": _CROPPED,
-            "autoaugment_policy": (
-                "--auto_augment=autoaugment",
-                lambda c: c.data.auto_augment == "autoaugment",
-            ),
-            "auto_augment_interpolation": _AUTO_AUGMENT,
-            "auto_augment_fill": _AUTO_AUGMENT,
-            "randaugment_ops": _RANDAUGMENT,
-            "randaugment_magnitude": _RANDAUGMENT,
-            "randaugment_magnitude_std": _RANDAUGMENT,
-            "randaugment_space": _RANDAUGMENT,
-            "erasing_mode": (
-                "--random_erasing above 0",
-                lambda c: c.data.random_erasing > 0,
-            ),
-            "mix_probability": (
-                "--mixup_alpha or --cutmix_alpha above 0",
-                lambda c: c.data.mixup_alpha + c.data.cutmix_alpha > 0,
-            ),
-            "first_label": (
-                "--dataset=tfrecord:/path",
-                lambda c: c.data.name.startswith("tfrecord"),
-            ),
-        }
+
+def uses_of_data(config: DataConfig) -> Uses:
+    """By flag, whether the data's configuration uses it, and what it would need."""
+    cropped = (
+        config.augment in ("auto", "random_resized_crop"),
+        "--augment=random_resized_crop",
     )
-)
+    augmented = config.auto_augment != "none", "an --auto_augment"
+    randaugment = config.auto_augment == "randaugment", "--auto_augment=randaugment"
+    return {
+        "pad": (
+            config.augment in ("auto", "pad_crop", "pad_crop_flip"),
+            "--augment=pad_crop or pad_crop_flip",
+        ),
+        "crop_area": cropped,
+        "crop_aspect": cropped,
+        "autoaugment_policy": (
+            config.auto_augment == "autoaugment",
+            "--auto_augment=autoaugment",
+        ),
+        "auto_augment_interpolation": augmented,
+        "auto_augment_fill": augmented,
+        "randaugment_ops": randaugment,
+        "randaugment_magnitude": randaugment,
+        "randaugment_magnitude_std": randaugment,
+        "randaugment_space": randaugment,
+        "erasing_mode": (config.random_erasing > 0, "--random_erasing above 0"),
+        "mix_probability": (
+            config.mixup_alpha + config.cutmix_alpha > 0,
+            "--mixup_alpha or --cutmix_alpha above 0",
+        ),
+        "first_label": (
+            config.name.startswith("tfrecord"),
+            "--dataset=tfrecord:/path",
+        ),
+    }
 
 
-def check_uses(given: Iterable[str], config: RunConfig) -> None:
-    """Checks that every flag that was given changes something.
-
-    Args:
-        given: The names of the flags on the command line.
-        config: What all flags come to.
-
-    Raises:
-        ValueError: A flag does nothing beside the others.
-    """
-    for name in given:
-        if name in _USES:
-            needed, is_used = _USES[name]
-            if not is_used(config):
-                raise ValueError(
-                    f"--{name} does nothing without {needed}. Received: --{name} "
-                    "beside other settings"
-                )
+def uses_of_training(config: TrainingConfig) -> Uses:
+    """By flag, whether the training's configuration uses it, and what it would need."""
+    adaptive = config.optimizer != "sgd", "--optimizer=adamw, lamb or rmsprop"
+    decaying = (
+        config.schedule in ("step", "exponential"),
+        "--schedule=step or exponential",
+    )
+    warm = config.warmup_epochs > 0, "--warmup_epochs above 0"
+    averaged = config.ema_decay > 0, "--ema_decay above 0"
+    return {
+        "nesterov": (
+            config.optimizer == "sgd" or not config.nesterov,
+            "--optimizer=sgd",
+        ),
+        "second_moment_decay": adaptive,
+        "epsilon": adaptive,
+        "decay_every_epochs": decaying,
+        "decay_factor": decaying,
+        "final_learning_rate_factor": (
+            config.schedule != "constant",
+            "a --schedule that is not constant",
+        ),
+        "warmup_factor": warm,
+        "warmup_mode": warm,
+        "ema_every_steps": averaged,
+        "ema_copies_in_warmup": averaged,
+    }

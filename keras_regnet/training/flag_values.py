@@ -1,7 +1,7 @@
 """Flags of a type or of some choices, and their values as words."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_regnet.optional import require
@@ -74,6 +74,25 @@ def define_flag(
         flag_values=values,
         serializer=flags.ArgumentSerializer(),
     )
+
+
+def check_uses(values: flags.FlagValues, uses: Mapping[str, tuple[bool, str]]) -> None:
+    """Checks that every flag that was given changes something.
+
+    Args:
+        values: The parsed flags.
+        uses: By name, whether a flag does something beside the others, and what it
+            needs for that. Those that the program does not have are passed over.
+
+    Raises:
+        ValueError: One was given that does nothing.
+    """
+    for name, (used, needed) in uses.items():
+        if name in values and values[name].present and not used:
+            raise ValueError(
+                f"--{name} does nothing without {needed}. "
+                f"Received: --{name}={values[name].value}"
+            )
 
 
 def parse_flags(argv: Sequence[str], help_text: Callable[[], str]) -> list[str]:

@@ -19,8 +19,13 @@ from keras_regnet.training.flag_groups import (
     RENAMED,
 )
 from keras_regnet.training.flag_help import format_help
-from keras_regnet.training.flag_uses import check_uses
-from keras_regnet.training.flag_values import NONE, define_flag, parse_flags
+from keras_regnet.training.flag_uses import uses_of_data, uses_of_training
+from keras_regnet.training.flag_values import (
+    NONE,
+    check_uses,
+    define_flag,
+    parse_flags,
+)
 from keras_regnet.training.recipe_files import read_recipe
 from keras_regnet.training.recipes import SECTIONS, RunConfig, configure
 
@@ -124,8 +129,7 @@ def run_config(values: flags.FlagValues) -> RunConfig:
     if values.recipe_file:
         recipe = read_recipe(values.recipe_file)
     config = configure(recipe, **own)
-    given = [name for name, flag in all_flags().items() if flag.section]
-    check_uses([name for name in given if values[name].value is not None], config)
+    check_uses(values, uses_of_data(config.data) | uses_of_training(config.training))
     return config
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_regnet.training import strategies
-from keras_regnet.training.command_line import check_uses
+from keras_regnet.training.flag_uses import uses_of_data
+from keras_regnet.training.flag_values import check_uses
 from keras_regnet.transfer import flags
 from keras_regnet.transfer.comparison import compare
 from keras_regnet.transfer.fine_tuning import fine_tune
@@ -42,14 +43,7 @@ def run(values: Any) -> None:
             ),
             "publish_dir": (publishes, "--publish and --nocompare"),
             "name": (publishes, "--publish and --nocompare"),
-            "pad": (
-                data_config.augment in ("auto", "pad_crop", "pad_crop_flip"),
-                "--augment=pad_crop or pad_crop_flip",
-            ),
-            "crop_area": (
-                data_config.augment in ("auto", "random_resized_crop"),
-                "--augment=random_resized_crop",
-            ),
+            **uses_of_data(data_config),
         },
     )
     strategy = strategies.make_strategy(values.strategy, num_gpus=values.num_gpus)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from keras_regnet.files import keras_home, local_path
+from keras_regnet.files import is_at, keras_home, local_path
 from keras_regnet.weights.transfer import (
     Interrupted,
     Partial,
@@ -80,9 +80,11 @@ def fetch(
     )
     path = folder / file_name
     try:
-        if cache_dir is None and path.exists() and not _is_whole(path, sha256):
+        whole = _is_whole(path, sha256)
+        if not whole and cache_dir is None and path.exists():
             path = own_folder("files") / file_name
-        if not _is_whole(path, sha256):
+            whole = _is_whole(path, sha256)
+        if not whole:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(path, progress) as file:
                 _load(url, file, path, sha256, progress)
@@ -159,10 +161,7 @@ def _alone(path: Path, progress: bool) -> Iterator[BinaryIO]:
                 if progress and shown():
                     print(f"Another process is downloading {path.name}; waiting")
                 fcntl.flock(file, fcntl.LOCK_EX)
-            mine = False
-            with contextlib.suppress(FileNotFoundError):
-                mine = os.path.samestat(os.fstat(file.fileno()), os.stat(name))
-            if mine:
+            if is_at(file.fileno(), name):
                 yield file
                 return
 

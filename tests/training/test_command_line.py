@@ -2,7 +2,6 @@ import logging
 
 import pytest
 import tensorflow as tf
-from absl import flags
 
 from keras_regnet.training import command_line
 
@@ -35,21 +34,3 @@ def test_many_traces_are_no_news_to_a_user_of_a_script(told):
     told.clear()
     command_line.run(many_traces)
     assert told == ["something else"]
-
-
-def test_flags_that_would_do_nothing_are_refused():
-    values = flags.FlagValues()
-    flags.DEFINE_integer("copies", 1, "How many.", flag_values=values)
-    flags.DEFINE_boolean("write", False, "Whether.", flag_values=values)
-    for line, refused in (([], False), (["--copies=2"], True), (["--copies=1"], True)):
-        values(["program", *line])
-        uses = {"copies": (values.write, "--write")}
-        if refused:
-            with pytest.raises(
-                ValueError, match=r"--copies does nothing without --wri"
-            ):
-                command_line.check_uses(values, uses)
-        else:
-            command_line.check_uses(values, uses)
-    values(["program", "--copies=2", "--write"])
-    command_line.check_uses(values, {"copies": (values.write, "--write")})

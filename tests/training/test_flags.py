@@ -8,6 +8,7 @@ from absl import flags as absl_flags
 from keras_regnet.training import flags
 from keras_regnet.training.flag_groups import GROUPS, NO_FLAG, RENAMED
 from keras_regnet.training.flag_help import format_help
+from keras_regnet.training.flag_values import check_uses
 from keras_regnet.training.recipes import RECIPES, SECTIONS, configure
 
 
@@ -135,3 +136,21 @@ def test_help_reads_like_documentation():
     assert "pycls_100e 8192" in text
     assert "`" not in text
     assert max(map(len, text.splitlines())) <= 88
+
+
+def test_a_flag_that_is_given_must_do_something():
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_integer("copies", 1, "How many.", flag_values=values)
+    absl_flags.DEFINE_boolean("write", False, "Whether.", flag_values=values)
+    for line, refused in (([], False), (["--copies=2"], True), (["--copies=1"], True)):
+        values(["program", *line])
+        uses = {"copies": (values.write, "--write")}
+        if refused:
+            with pytest.raises(
+                ValueError, match=r"--copies does nothing without --wri"
+            ):
+                check_uses(values, uses)
+        else:
+            check_uses(values, uses)
+    values(["program", "--copies=2", "--write"])
+    check_uses(values, {"copies": (values.write, "--write")})
