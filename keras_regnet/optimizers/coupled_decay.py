@@ -63,8 +63,8 @@ class CoupledDecay(keras.optimizers.Optimizer):
         self.coupled_weight_decay = float(weight_decay)
         self.norm_weight_decay = _float(norm_weight_decay)
         self.bias_weight_decay = _float(bias_weight_decay)
-        self._spared: tuple[keras.Variable, ...] = ()
-        self._spared_names: tuple[str, ...] = ()
+        self._excluded: tuple[keras.Variable, ...] = ()
+        self._excluded_names: tuple[str, ...] = ()
         self.learning_rate_factors = {
             path: float(factor)
             for path, factor in (learning_rate_factors or {}).items()
@@ -75,7 +75,7 @@ class CoupledDecay(keras.optimizers.Optimizer):
         super().build(variables)
         self.decays = tuple(
             0.0
-            if self._is_spared(variable)
+            if self._is_excluded(variable)
             else decay_of(
                 group_of(variable),
                 self.coupled_weight_decay,
@@ -109,12 +109,12 @@ class CoupledDecay(keras.optimizers.Optimizer):
                 "exclude_from_weight_decay must come before the optimizer is built. "
                 f"Received: var_list={var_list}, var_names={var_names}"
             )
-        self._spared = tuple(var_list or ())
-        self._spared_names = tuple(var_names or ())
+        self._excluded = tuple(var_list or ())
+        self._excluded_names = tuple(var_names or ())
 
-    def _is_spared(self, variable: keras.Variable) -> bool:
-        return any(variable is each for each in self._spared) or any(
-            re.search(pattern, variable.name) for pattern in self._spared_names
+    def _is_excluded(self, variable: keras.Variable) -> bool:
+        return any(variable is each for each in self._excluded) or any(
+            re.search(pattern, variable.name) for pattern in self._excluded_names
         )
 
     def decayed(self, gradient: Any, variable: Any) -> tuple[Any, int]:

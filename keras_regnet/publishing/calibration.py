@@ -50,14 +50,14 @@ def image_batches(
 
 
 def check_useful(
-    batches: list[np.ndarray], model: keras.Model, judged_by_others: bool
+    batches: list[np.ndarray], model: keras.Model, evaluated_on_others: bool
 ) -> None:
     """Refuses calibration images that cannot set ranges.
 
     Args:
         batches: The images.
         model: What they are for.
-        judged_by_others: Whether other images will show what the ranges are worth.
+        evaluated_on_others: Whether other images will show what the ranges are worth.
             Otherwise these have to lie, and to spread, in the range of numbers that the
             model expects, if it says one.
 
@@ -77,7 +77,7 @@ def check_useful(
         raise ValueError(f"Calibration images must differ. {received}, all the same")
     low, high = expected_range(model) or (-np.inf, np.inf)
     slack, least = 0.05 * (high - low), (high - low) / 8
-    known = np.isfinite(low) and not judged_by_others
+    known = np.isfinite(low) and not evaluated_on_others
     if known and (
         lowest < low - slack or highest > high + slack or highest - lowest < least
     ):

@@ -101,7 +101,7 @@ def export_litert(
         tolerance = TOLERANCES[precision]
     if quantized:
         calibration = list(image_batches(calibration, size, "calibration"))
-        check_useful(calibration, model, judged_by_others=evaluation is not None)
+        check_useful(calibration, model, evaluated_on_others=evaluation is not None)
         images = calibration if images is None else images
     if evaluation is not None:
         evaluation = list(image_batches(evaluation, size, "evaluation"))

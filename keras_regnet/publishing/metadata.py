@@ -14,8 +14,8 @@ FORMAT = 1
 MOST_CONSTANTS = 8_000_000
 """Parameters that a SavedModel may have a second time, as constants of its graph.
 
-With them small networks are faster, for single images by a fifth. Larger networks gain
-less, their folders would grow by a third, and a graph has a limit of 2 GB.
+With them a small network is faster for single images. The folder of a large one would
+grow by a third, and a graph has a limit of 2 GB.
 """
 TASKS = ("image/classification", "image/feature_vector")
 

@@ -110,8 +110,12 @@ def _head(model: keras.Model) -> Head:
         return lambda features, training: {"output": features, "features": features}
     names = [layer.name for layer in model.layers]
     layers = model.layers[names.index("avg_pool") + 1 :]
-    shares = {"linear": tf.nn.softmax, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
-    to_shares = shares.get(output_activation(model))
+    functions = {
+        "linear": tf.nn.softmax,
+        "softmax": tf.nn.softmax,
+        "sigmoid": tf.sigmoid,
+    }
+    to_probabilities = functions.get(output_activation(model))
 
     def answers(features: tf.Tensor, training: bool) -> dict[str, tf.Tensor]:
         output, logits = features, None
@@ -120,9 +124,9 @@ def _head(model: keras.Model) -> Head:
             output = layer(output, training=training) if dropout else layer(output)
             logits = output if layer.name == "head_fc" else logits
         named = {"output": output, "logits": logits}
-        if to_shares is None:  # such numbers are no probabilities
+        if to_probabilities is None:  # such numbers are no probabilities
             return named | {"scores": output}
-        return named | {"probabilities": to_shares(logits)}
+        return named | {"probabilities": to_probabilities(logits)}
 
     return answers
 

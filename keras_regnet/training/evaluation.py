@@ -143,10 +143,12 @@ def evaluate(
         np.add.at(confusion, (labels, found[:, 0]), 1)
         top5 += int((found == labels[:, None]).any(1).sum())
         if gives_probabilities(activation):
-            shares, losses = probabilities_and_losses(outputs, labels, activation)
+            probabilities, losses = probabilities_and_losses(
+                outputs, labels, activation
+            )
             loss += float(losses.sum())
             if worst:
-                mistakes.add(images.numpy(), labels, found[:, 0], shares, seen)
+                mistakes.add(images.numpy(), labels, found[:, 0], probabilities, seen)
         seen += len(labels)
     if not seen:
         raise ValueError("The data set must not be empty. Received: 0 images")
