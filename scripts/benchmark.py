@@ -9,6 +9,7 @@
     onnx     the logits in onnxruntime, of our file and of torch.onnx's
     saved_model  the logits of a published SavedModel's signatures
     gpu      train and infer, batch 256, ours on JAX or as KERAS_BACKEND says
+    torch_backend  train and infer on this CPU, ours on Keras' torch backend
     all      every one of them
 
 The peers are timm in torch (eager and torch.compile), torchvision and onnxruntime;

@@ -1,7 +1,7 @@
-"""A GPU: our networks on JAX or TensorFlow beside timm's in torch.
+"""Our networks on one of Keras' backends beside timm's in torch, on a GPU or a CPU.
 
 Each framework has a process of its own, which keeps its arrays on the device; they take
-turns. Ours run on JAX where TensorFlow has no GPU: `KERAS_BACKEND` decides.
+turns. On a GPU ours run on JAX, unless `KERAS_BACKEND` names another.
 """
 
 import contextlib
@@ -54,7 +54,11 @@ def gpu(
         the rate of a large matrix product in the same precision on the same device.
     """
     backend = backend or os.environ.get("KERAS_BACKEND", "jax")
-    environment = {"KERAS_BACKEND": backend, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    environment = {
+        "KERAS_BACKEND": backend,
+        "KERAS_TORCH_DEVICE": device,
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
     for setting in settings:
         peak = fresh_process.call(
             f"{_HERE}:matrix_product_rate",
@@ -116,12 +120,16 @@ def keras_case(setting: dict, kind: str) -> Case:
         return keras_cases.inference_builders(made, False)[
             "keras_regnet, tf.function"
         ]()
-    if keras.backend.backend() != "jax":
+    makers = {
+        "jax": {"train": _jax_training, "infer": _jax_inference},
+        "torch": {"train": _torch_training, "infer": _torch_inference},
+    }
+    if keras.backend.backend() not in makers:
         raise ValueError(
-            "Networks are measured on the backends tensorflow and jax. "
+            "Networks are measured on the backends tensorflow, jax and torch. "
             f"Received: {keras.backend.backend()}"
         )
-    return _jax_training(made) if kind == "train" else _jax_inference(made)
+    return makers[keras.backend.backend()][kind](made)
 
 
 def torch_case(setting: dict, kind: str, device: str, compiled: bool) -> Case:
@@ -219,3 +227,57 @@ def _jax_inference(setting: Setting) -> Case:
         return (time.perf_counter() - start) / setting.inference_steps
 
     return case
+
+
+def _torch_training(setting: Setting) -> Case:
+    import keras
+    import torch
+
+    from keras_regnet.benchmarks.keras_cases import network
+    from keras_regnet.optimizers import SGD
+
+    model = network(setting)
+    model.compile(
+        SGD(0.01, momentum=0.9, nesterov=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    batch = tuple(keras.ops.convert_to_tensor(array) for array in setting.batch())
+    steps = setting.training_steps
+    data = torch.utils.data.DataLoader([batch] * steps, batch_size=None)
+
+    def case() -> float:
+        start = time.perf_counter()
+        model.fit(data, verbose=0, shuffle=False)
+        _wait(batch[0])
+        return (time.perf_counter() - start) / steps
+
+    return case
+
+
+def _torch_inference(setting: Setting) -> Case:
+    import keras
+    import torch
+
+    from keras_regnet.benchmarks.keras_cases import network
+
+    model = network(setting)
+    images = keras.ops.convert_to_tensor(setting.batch()[0])
+    steps = setting.inference_steps
+
+    def case() -> float:
+        start = time.perf_counter()
+        with torch.inference_mode():
+            for _ in range(steps):
+                model(images, training=False)
+        _wait(images)
+        return (time.perf_counter() - start) / steps
+
+    return case
+
+
+def _wait(tensor: Any) -> None:
+    """Until the device of a torch tensor has done what it was given."""
+    if tensor.is_cuda:
+        import torch
+
+        torch.cuda.synchronize()

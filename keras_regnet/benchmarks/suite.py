@@ -26,6 +26,8 @@ _NETWORKS = {
     "RegNetX32": (32, 128),
 }
 _INFERENCE_BATCHES = (1, 32)
+# network: batch size on Keras' torch backend
+_TORCH_BACKEND = {"RegNetX-200MF": 32, "RegNetY-400MF": 32, "RegNetX-3.2GF": 8}
 _EXPORTED = "RegNetY-400MF"
 _SMALLEST, _LARGEST = "RegNetX-200MF", "RegNetY-32GF"
 
@@ -40,7 +42,8 @@ class Options:
         batch_sizes: Images in a batch; each is measured.
         rounds: How often the cases of a comparison alternate.
         steps: Steps of a case in a round.
-        precisions: Of `settings.PRECISIONS`; for train, infer, memory, growth and gpu.
+        precisions: Of `settings.PRECISIONS`; for train, infer, memory, growth, gpu
+            and torch_backend.
         jit_compile: Whether XLA is a case of ours too.
         stock_layers: Whether Keras' own layers are a case of train too.
         peers: Names of `peers.PEERS` to compare with.
@@ -201,6 +204,18 @@ def _gpu(options: Options) -> Iterator[Comparison]:
     )
 
 
+def _torch_backend(options: Options) -> Iterator[Comparison]:
+    for network in options.models or _TORCH_BACKEND:
+        chosen = dataclasses.replace(options, models=[network])
+        yield from gpu(
+            chosen.settings((_TORCH_BACKEND.get(network, 32),)),
+            options.rounds,
+            *options.peers_of("timm", "compile"),
+            backend="torch",
+            device="cpu",
+        )
+
+
 CASES: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "train": _train,
     "infer": _infer,
@@ -211,6 +226,7 @@ CASES: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "memory": _memory,
     "growth": _growth,
     "gpu": _gpu,
+    "torch_backend": _torch_backend,
 }
 """Each gives its comparisons as they are measured."""
 

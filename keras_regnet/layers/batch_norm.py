@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_regnet.layers import kernels
+from keras_regnet.layers import kernels, torch_kernels
 
 
 @keras.saving.register_keras_serializable(package="keras_regnet")
@@ -20,7 +20,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Arguments, weights and configuration are those of Keras' layer, except that the
     defaults of `momentum` and `epsilon` are RegNet's (torch's momentum of 0.1 is
     Keras' 0.9) and that batch renormalisation is not offered. On TensorFlow, training
-    and inference run the fused kernel (`FusedBatchNormV3`). The running variance is
+    and inference run the fused kernel (`FusedBatchNormV3`), on torch its own
+    (`torch.nn.functional.batch_norm`). The running variance is
     updated with the *unbiased* variance of the batch, `n / (n - 1)` times the biased
     one, as torch, the fused kernel and therefore every published RegNet have it;
     Keras' layer uses the biased one. With a single value per channel (`n = 1`) the
@@ -67,21 +68,60 @@ class BatchNormalization(keras.layers.BatchNormalization):
             mask: Optional boolean tensor of the inputs' shape without the last axis:
                 where it is False, values do not count in the statistics.
         """
+        return self.normalized(inputs, training, mask)
+
+    def normalized(
+        self, inputs: Any, training: bool | None, mask: Any = None, relu: bool = False
+    ) -> Any:
+        """`call`, and on torch perhaps a ReLU that overwrites what it is given."""
         if training and self.compute_dtype == "float16":
             kernels.check_loss_scaling_is_possible()
         training = bool(training and self.trainable)
         if self._fused_kernel_applies(inputs, training, mask):
+            if keras.backend.backend() == "torch":
+                return self._call_torch(inputs, training, relu)
             return self._call_fused(inputs, training)
-        return self._call_general(inputs, training, mask)
+        outputs = self._call_general(inputs, training, mask)
+        return ops.relu(outputs) if relu else outputs
 
     def _fused_kernel_applies(self, inputs: Any, training: bool, mask: Any) -> bool:
         return (
-            keras.backend.backend() == "tensorflow"
+            keras.backend.backend() in ("tensorflow", "torch")
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
             and keras.backend.standardize_dtype(inputs.dtype) != "float64"
             and not (training and (self.synchronized or mask is not None))
+            and not (training and self._torch_has_one_value(inputs))
         )
+
+    @staticmethod
+    def _torch_has_one_value(inputs: Any) -> bool:
+        """Whether torch's kernel would divide by zero for the unbiased variance."""
+        on_torch = keras.backend.backend() == "torch"
+        return on_torch and inputs.shape[:3].numel() < 2
+
+    def parameters(self) -> tuple[Any, Any, Any, Any]:
+        """Gamma, beta (None where there is none), the running mean and variance."""
+        return self.gamma, self.beta, self.moving_mean, self.moving_variance
+
+    def _call_torch(self, inputs: Any, training: bool, relu: bool) -> Any:
+        scale, offset, *statistics = map(torch_kernels.tensor, self.parameters())
+        if training:  # torch overwrites them
+            statistics = [each.clone() for each in statistics]
+        outputs = torch_kernels.batch_norm(
+            inputs,
+            scale,
+            offset,
+            *statistics,
+            self.epsilon,
+            training,
+            self.momentum,
+            relu,
+        )
+        if training:
+            self.moving_mean.assign(statistics[0])
+            self.moving_variance.assign(statistics[1])
+        return outputs.to(getattr(torch_kernels.torch, self.compute_dtype))
 
     def _call_fused(self, inputs: Any, training: bool) -> Any:
         def parameter(variable: Any, default: float) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_regnet.layers import torch_kernels
 from keras_regnet.layers.composite import CompositeLayer
 from keras_regnet.layers.conv_norm import ConvNormActivation
 from keras_regnet.layers.squeeze_excite import SqueezeExcite
@@ -123,14 +124,16 @@ class _Block(CompositeLayer):
             if child is self.downsample:
                 continue
             if isinstance(child, SqueezeExcite):
-                outputs = child(outputs)
+                outputs = self.run_child(child, outputs)
             else:
-                outputs = child(outputs, training=training)
+                outputs = self.run_child(child, outputs, training=training)
         if not self.has_shortcut:
             return outputs
         shortcut = inputs
         if self.downsample is not None:
-            shortcut = self.downsample(inputs, training=training)
+            shortcut = self.run_child(self.downsample, inputs, training=training)
+        if keras.backend.backend() == "torch":
+            return torch_kernels.relu_of_sum(outputs, shortcut)
         return keras.ops.relu(outputs + shortcut)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:

@@ -38,6 +38,18 @@ class CompositeLayer(keras.layers.Layer):
         child.build(shape)
         return child.compute_output_shape(shape)
 
+    def run_child(
+        self, child: keras.layers.Layer, inputs: Any, **arguments: Any
+    ) -> Any:
+        """Calls a child; on torch without Keras' `__call__`.
+
+        Of that nothing is left to do for a built child of this layer's dtype, and it
+        takes as long as a small kernel.
+        """
+        if keras.backend.backend() == "torch":
+            return child.call(inputs, **arguments)
+        return child(inputs, **arguments)
+
     @property
     def layers(self) -> list[keras.layers.Layer]:
         """The children, in the order of the computation."""

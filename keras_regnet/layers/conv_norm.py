@@ -1,9 +1,11 @@
 """Convolution, batch normalisation and activation: RegNet's unit of computation."""
 
+import math
 from typing import Any
 
 import keras
 
+from keras_regnet.layers import kernels, torch_kernels
 from keras_regnet.layers.batch_norm import BatchNormalization
 from keras_regnet.layers.composite import CompositeLayer
 from keras_regnet.layers.grouped_conv import GroupedConv2D
@@ -94,10 +96,69 @@ class ConvNormActivation(CompositeLayer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Computes the unit; `training` is the batch normalisation's."""
+        if keras.backend.backend() == "torch":
+            return self._call_torch(inputs, training)
+        if self._runs_folded(training):
+            return self.activation(self._call_folded(inputs))
         outputs = self.conv(inputs)
         if not self.fused:
             outputs = self.bn(outputs, training=training)
         return self.activation(outputs)
+
+    def _runs_folded(self, training: bool | None) -> bool:
+        """Whether batch normalisation only scales and shifts, and does so elsewhere."""
+        return (
+            keras.backend.backend() == "tensorflow"
+            and not self.fused
+            and self.groups == 1
+            and self.compute_dtype == "float32"
+            and not (training and self.bn.trainable)
+        )
+
+    def _call_folded(self, inputs: Any) -> Any:
+        """Scales the kernel, where that is less work than scaling the outputs.
+
+        TensorFlow computes a convolution, a bias and a ReLU in one; see
+        `kernels.unfused` for what it does with batch normalisation.
+        """
+        _, *pixels, _ = self.conv.compute_output_shape(inputs.shape)
+        kernel = self.conv.kernel
+        if None in pixels or math.prod(pixels) < math.prod(kernel.shape[:3]):
+            return self.bn(kernels.unfused(self.conv(inputs)), training=False)
+        kernel, bias = kernels.folded_batch_norm(
+            kernel, *self.bn.parameters(), self.bn.epsilon
+        )
+        return keras.ops.add(self.conv.convolution_op(inputs, kernel), bias)
+
+    def _call_torch(self, inputs: Any, training: bool | None) -> Any:
+        """The children's kernels without the children's `__call__`.
+
+        That of Keras takes longer than the bookkeeping of all the kernels.
+        """
+        if training:
+            torch_kernels.check_training_is_not_compiled()
+        conv, norm = self.conv, None if self.fused else self.bn
+        kernel, bias = conv.kernel, conv.bias
+        relu = self.activation is keras.activations.relu
+        if norm is not None and not (training and norm.trainable):
+            pixels = math.prod(inputs.shape[:3]) / math.prod(conv.strides)
+            if pixels > math.prod(kernel.shape[:3]):
+                kernel, bias = torch_kernels.folded(
+                    kernel, *norm.parameters(), norm.epsilon
+                )
+                norm = None
+        outputs = torch_kernels.convolution(
+            inputs,
+            kernel,
+            conv.strides,
+            conv.kernel_padding(),
+            conv.dilation_rate,
+            bias,
+            relu and norm is None,
+        )
+        if norm is not None:
+            outputs = norm.normalized(outputs, training, relu=relu)
+        return outputs if relu else self.activation(outputs)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """The output's shape for an input's."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_regnet.layers import kernels
+from keras_regnet.layers import kernels, torch_kernels
 
 _PADDINGS = ("symmetric", "same", "valid")
 
@@ -79,6 +79,14 @@ class GroupedConv2D(keras.layers.Conv2D):
         self.padding = padding
         self.form = "auto"
 
+    def build(self, input_shape: tuple) -> None:
+        """Creates the weights for an input's shape."""
+        initializer = self.kernel_initializer
+        if keras.backend.backend() == "torch":
+            self.kernel_initializer = torch_kernels.laid_out(initializer)
+        super().build(input_shape)
+        self.kernel_initializer = initializer
+
     def _pads(self) -> tuple[int, int]:
         """Pixels added on each side along height and width."""
         rows, columns = (
@@ -87,17 +95,20 @@ class GroupedConv2D(keras.layers.Conv2D):
         )
         return rows, columns
 
+    def kernel_padding(self) -> kernels.Padding:
+        """The padding as `kernels.convolution` takes it."""
+        if self.padding != "symmetric":
+            return self.padding
+        unit = self.strides == (1, 1) and all(k % 2 for k in self.kernel_size)
+        return "same" if unit else self._pads()
+
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """The convolution without bias and activation. See `keras.layers.Conv2D`."""
-        padding = self.padding
-        if padding == "symmetric":
-            unit = self.strides == (1, 1) and all(k % 2 for k in self.kernel_size)
-            padding = "same" if unit else self._pads()
         return kernels.convolution(
             inputs,
             kernel,
             self.strides,
-            padding,
+            self.kernel_padding(),
             self.dilation_rate,
             self.form,
         )

@@ -85,6 +85,55 @@ class SGD(CoupledDecay):
         self.velocities = (
             self.add_optimizer_variables(variables, "velocity") if self.momentum else []
         )
+        if self.momentum and keras.backend.backend() == "torch":
+            for variable, velocity in zip(variables, self.velocities, strict=True):
+                # In one order of memory, whatever it is, the update is a fast one.
+                weight, velocity = variable.value, velocity.value
+                velocity.data = weight.data.clone().copy_(velocity.data)
+
+    def _backend_update_step(
+        self, grads: Sequence, trainable_variables: Sequence, learning_rate: Any
+    ) -> None:
+        """On torch all variables at once, in place, as torch's own SGD does it.
+
+        Keras has this method for that, and no public name.
+        """
+        if keras.backend.backend() == "torch" and self.momentum:
+            # In a stateless call an assigned tensor is the variable's value; and the
+            # variables' values are the caller's, and not to be overwritten.
+            probe = self.iterations.value.clone()
+            self.iterations.assign(probe)
+            if self.iterations.value is not probe:
+                self._update_in_place(grads, trainable_variables, float(learning_rate))
+                return
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+
+    def _update_in_place(
+        self, gradients: Sequence, variables: Sequence, learning_rate: float
+    ) -> None:
+        import torch
+
+        places = [self._get_variable_index(each) for each in variables]
+        weights = [each.value for each in variables]
+        velocities = [self.velocities[i].value for i in places]
+        decays = [self.decays[i] for i in places]
+        rates = [-learning_rate * self.factors[i] for i in places]
+        with torch.no_grad():
+            if any(decays):
+                decayed = torch._foreach_mul(weights, decays)
+                gradients = torch._foreach_add(decayed, gradients)
+            torch._foreach_mul_(velocities, self.momentum)
+            torch._foreach_add_(velocities, gradients)
+            for rate in set(rates):
+                group = [i for i, each in enumerate(rates) if each == rate]
+                moved = [weights[i] for i in group]
+                steps = [velocities[i] for i in group]
+                if self.nesterov:
+                    given = [gradients[i] for i in group]
+                    torch._foreach_add_(moved, given, alpha=rate)
+                    torch._foreach_add_(moved, steps, alpha=rate * self.momentum)
+                else:
+                    torch._foreach_add_(moved, steps, alpha=rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Moves one variable; the class says how.
