@@ -1,12 +1,33 @@
-"""Images and labels, from a name to the batches of any epoch, with tf.data."""
+"""Images and labels, from a name to the batches of any epoch, with tf.data.
 
-from keras_regnet.data.config import AUGMENTATIONS, DataConfig
-from keras_regnet.data.description import DataDescription, describe
-from keras_regnet.data.image_files import decode
-from keras_regnet.data.image_reader import ImageReader
-from keras_regnet.data.loading import load
-from keras_regnet.data.pipeline import Data
-from keras_regnet.data.problems import DamagedImageError, Problems
+Its parts are imported when they are first asked for: the configuration needs no
+TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # editors and type checkers do not run `__getattr__`
+    from keras_regnet.data.config import AUGMENTATIONS, DataConfig
+    from keras_regnet.data.description import DataDescription, describe
+    from keras_regnet.data.image_files import decode
+    from keras_regnet.data.image_reader import ImageReader
+    from keras_regnet.data.loading import load
+    from keras_regnet.data.pipeline import Data
+    from keras_regnet.data.problems import DamagedImageError, Problems
+
+_MODULES = {
+    "AUGMENTATIONS": "config",
+    "DamagedImageError": "problems",
+    "Data": "pipeline",
+    "DataConfig": "config",
+    "DataDescription": "description",
+    "ImageReader": "image_reader",
+    "Problems": "problems",
+    "decode": "image_files",
+    "describe": "description",
+    "load": "loading",
+}
 
 __all__ = [
     "AUGMENTATIONS",
@@ -20,3 +41,9 @@ __all__ = [
     "describe",
     "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from keras_regnet.architecture.checks import read_fields
@@ -14,6 +15,7 @@ from keras_regnet.data.spaces import (
     SUB_POLICIES,
     greatest_magnitude,
 )
+from keras_regnet.files import is_remote
 
 INTERPOLATIONS = ("nearest", "bilinear")
 ERASING_MODES = ("zero", "noise")
@@ -59,8 +61,9 @@ class DataConfig:
     Attributes:
         name: `"digits"` (embedded, needs no download), a TFDS name such as
             `"fashion_mnist"` or `"imagenet_resized/32x32"`, an image folder as
-            `"folder:/path"` or as a path with a slash in it, or a folder of TFRecords
-            in ImageNet's customary layout as `"tfrecord:/path"`.
+            `"folder:/path"` or as a path with a slash in it, a folder of TFRecords in
+            ImageNet's customary layout as `"tfrecord:/path"`, or a file of arrays as
+            `"npz:/path"` (see `arrays.npz`).
         data_dir: Where TFDS keeps its data sets (default: TFDS's own place, or the
             environment variable TFDS_DATA_DIR), or, with the name `"folder"`, the
             root of the image folder.
@@ -297,3 +300,42 @@ def _number(value: Any) -> bool:
 
 def _wrong(key: str, expected: str, received: Any) -> ValueError:
     return ValueError(f"{key} must be {expected}. Received: {received!r}")
+
+
+def locate(config: DataConfig) -> tuple[str, str | None]:
+    """What kind of data set a name means, and the folder or file where it has one.
+
+    Returns:
+        "digits", "folder", "tfrecord", "npz" or "tfds", and the folder or file.
+    """
+    name = config.name
+    kind, _, path = name.partition(":")
+    if name == "digits":
+        return name, None
+    if kind in ("folder", "tfrecord"):
+        root = path or config.data_dir
+        if not root:
+            raise ValueError(
+                f'A folder needs its path: "{kind}:/path", or "{kind}" and data_dir. '
+                f"Received: name={name!r}, data_dir=None"
+            )
+        return kind, _folder(root)
+    if kind == "npz":
+        if not path:
+            raise ValueError(
+                f'An .npz file needs its path: "npz:/path". Received: name={name!r}'
+            )
+        return kind, _folder(path)
+    # A slash alone may be TFDS's ("imagenet_resized/32x32"); a bare word is a name.
+    if (
+        is_remote(name)
+        or name.startswith(("/", "./", "../", "~"))
+        or ("/" in name and Path(name).is_dir())
+    ):
+        return "folder", _folder(name)
+    return "tfds", None
+
+
+def _folder(path: str) -> str:
+    """A path without a slash at its end: a remote one must not become a `Path`."""
+    return path.rstrip("/") if is_remote(path) else str(Path(path).expanduser())

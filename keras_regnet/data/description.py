@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from keras_regnet.data import sources
+from keras_regnet.data import arrays, folders, sources, tfrecords
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.loading import find_source, image_size, locate
 
@@ -93,3 +93,24 @@ def describe(config: DataConfig) -> DataDescription:
         tuple(label.names),
         builder.is_prepared(),
     )
+
+
+def has_own_validation(config: DataConfig) -> bool:
+    """Whether a data set has a part of its own to evaluate on, as far as is known.
+
+    False, too, where it is not here: others say so.
+    """
+    try:
+        kind, root = locate(config)
+        if kind in ("folder", "tfrecord"):
+            room = {"folder": folders, "tfrecord": tfrecords}[kind]
+            return room.has_own_validation(root)
+        if kind == "npz":
+            return arrays.has_own_validation(root)
+        if kind == "tfds":
+            builder = sources.find_builder(config)
+            parts = builder.info.splits or _CUSTOMARY.get(builder.name, {})
+            return not {"validation", "test"}.isdisjoint(parts)
+    except (ValueError, ImportError, OSError):
+        pass
+    return False

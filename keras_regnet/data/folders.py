@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 
 from keras_regnet.data.config import DataConfig
-from keras_regnet.data.hold_out import count_held_out
 from keras_regnet.data.hold_out import held_out as choose
 from keras_regnet.data.problems import DamagedImageError, look_at
 from keras_regnet.data.remote import is_folder, names_in, why_missing
@@ -64,6 +63,8 @@ def folder(
         train_root = root
         if found and not training and not config.hold_out:
             return _evaluated(config, found[0], checked)
+        for path in found:
+            _check_is_a_class(path, root)
     classes, others = _classes(train_root)
     if len(classes) < 2:
         raise ValueError(
@@ -96,6 +97,24 @@ def folder(
         validation=_split(held_out),
         skipped=(*bad, *others),
     )
+
+
+def _check_is_a_class(path: str, root: str) -> None:
+    """Refuses `root/val/a` beside `root/a`: val would be a class like the others."""
+    classes = {name for name in names_in(root) if is_folder(os.path.join(root, name))}
+    if common := sorted(classes & set(names_in(path))):
+        raise ValueError(
+            f"{path} has folders of classes that {root} has, too, so that it is meant "
+            f"to evaluate on; then the other classes belong into "
+            f"{os.path.join(root, 'train')}. Received: {common}"
+        )
+
+
+def has_own_validation(root: str) -> bool:
+    """Whether a folder has one for training, and one to evaluate on."""
+    names = ("train", *_VALIDATION_NAMES)
+    train, *others = (is_folder(os.path.join(root, name)) for name in names)
+    return train and any(others)
 
 
 def _evaluated(config: DataConfig, root: str, checked: bool) -> Source:
@@ -320,14 +339,7 @@ def _tell_others(others: list[str], config: DataConfig) -> None:
 def _divide(
     classes: Mapping[str, list[str]], root: str, config: DataConfig
 ) -> tuple[_Classes, _Classes]:
-    """Holds out a share of each class, at least one image, by the names' hashes."""
-    for name, paths in classes.items():
-        if count_held_out(len(paths), config.validation_fraction) >= len(paths):
-            raise ValueError(
-                f"Class {name!r} has too few images to hold some out. Expected at "
-                f"least 2, and validation_fraction={config.validation_fraction} of "
-                f"them fewer than all. Received: {len(paths)}"
-            )
+    """Holds out a share of each class, by the names' hashes, as of records."""
     names = [path[len(root) + 1 :] for paths in classes.values() for path in paths]
     labels = [label for label, paths in enumerate(classes.values()) for _ in paths]
     chosen = choose(names, labels, config.validation_fraction, config.split_seed)

@@ -12,14 +12,11 @@ import tensorflow as tf
 
 from keras_regnet.data.picture_sizes import within_limits
 from keras_regnet.data.problems import Problems
-from keras_regnet.data.rows import RowFunction
+from keras_regnet.data.rows import RowFunction, unconverted
 from keras_regnet.data.splits import EncodedSplit
 from keras_regnet.data.transforms import fold
 
 Fields = tuple[tf.Tensor, ...]
-
-# Without looking for Python's own control flow, which takes longer than the tracing.
-unconverted = tf.autograph.experimental.do_not_convert
 
 
 def row_function(
@@ -73,7 +70,7 @@ def decode_batches(
     def rows(step: tf.Tensor, fields: Fields) -> list[tf.Tensor]:
         count = tf.size(fields[0], tf.int64)
         numbers = tf.range(count)
-        seeds = tf.tile(tf.constant(seed)[None], (tf.cast(count, tf.int32), 1))
+        seeds = tf.broadcast_to(seed, (count, 2))
         return [numbers, first_place(step) + numbers, seeds, *fields]
 
     @unconverted
@@ -133,11 +130,11 @@ def fill(
         wanted = tf.range(own.start, own.stop, dtype=tf.int64)
         before = tf.searchsorted(there, wanted, side="right") - 1
         before = tf.where(before < 0, tf.size(there) - 1, before)
-        bad = tf.gather(there, before) != wanted
+        bad = tf.boolean_mask(wanted, tf.gather(there, before) != wanted)
         return (
             tf.gather(tf.pad(images, missing + [[0, 0]] * 3), before),
             tf.gather(tf.pad(labels, missing), before),
-            tuple(tf.boolean_mask(field[own], bad) for field in fields),
+            tuple(tf.gather(field, bad) for field in fields),
         )
 
     # They increase.
@@ -159,8 +156,8 @@ def leave_out(kept: tf.Tensor, fields: Fields) -> tuple[tf.Tensor, Fields]:
     there = tf.scatter_nd(
         kept[:, None], tf.ones_like(kept), tf.shape(fields[0], tf.int64)
     )
-    lost = tuple(tf.boolean_mask(field, there == 0) for field in fields)
-    return tf.constant(False), lost
+    lost = tf.squeeze(tf.where(there == 0), 1)
+    return tf.constant(False), tuple(tf.gather(field, lost) for field in fields)
 
 
 def tell(

@@ -1,6 +1,7 @@
 """Which images are held out where a data set has no part to evaluate on."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,4 +54,12 @@ def held_out(
             "There are too few images to hold some out. Expected at least 2 of a "
             f"class. Received: {len(names)}"
         )
+    if labels is not None:
+        counts = np.unique(groups[groups >= 0], return_counts=True)[1]
+        if single := int((counts == 1).sum()):
+            warnings.warn(
+                f"{single} of {len(counts)} classes have one image alone, which is for "
+                "training: nothing is held out of them to evaluate on",
+                stacklevel=2,
+            )
     return chosen

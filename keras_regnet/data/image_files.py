@@ -4,12 +4,42 @@ One decoder for training, evaluation, prediction and exported graphs. An orienta
 that a camera noted in a file is not applied, as in timm and torchvision.
 """
 
+import numpy as np
 import tensorflow as tf
 
-from keras_regnet.data.picture_sizes import head_of
+from keras_regnet.data.picture_sizes import (
+    ensure,
+    first_bytes,
+    first_match,
+    numbers,
+    patterns,
+    weights,
+)
 
 DCT = "INTEGER_ACCURATE"  # Pillow's; TensorFlow's default is coarser
 _BGR_MASKS = (0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 0)  # of red, green and blue
+_KINDS = patterns(
+    ((0, b"\xff\xd8\xff"),),
+    ((0, b"\x89PNG"), (24, b"\x10")),  # 16 bits
+    ((0, b"BM"),),
+    ((12, b"VP8L"), (24, b"\x10", 0x10)),  # WebP with opacity: a lossless one,
+    ((12, b"VP8X"), (20, b"\x10", 0x10)),  # and an extended one
+)
+_BMP_HEADER = 66  # bytes
+_BMP_NUMBERS = np.array(
+    [
+        weights(at, count, _BMP_HEADER)
+        for at, count in (
+            (10, 4),  # where the pixels begin
+            (14, 4),  # bytes of the second header
+            (18, 4),  # width
+            (22, 4),  # height
+            (28, 2),  # bits of a pixel
+            (30, 4),  # compression
+            (46, 4),  # colours of the palette
+        )
+    ]
+)
 
 
 def decode(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
@@ -28,27 +58,16 @@ def decode(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: The file is damaged or of another kind.
     """
-    head = head_of(encoded)
-    data = tf.io.decode_raw(head, tf.uint8)
-
-    def starts(text: bytes, at: int = 0) -> tf.Tensor:
-        return tf.strings.substr(head, at, len(text)) == text
-
-    # Of a lossless WebP, and of an extended one.
-    alpha = tf.where(starts(b"VP8L", 12), data[24], data[20]) & 16 > 0
-    with_alpha = alpha & (starts(b"VP8L", 12) | starts(b"VP8X", 12))
-    ways = [
-        (tf.io.is_jpeg(encoded), _jpeg),
-        (starts(b"\x89PNG") & (data[24] == 16), _png16),
-        (starts(b"BM"), _bmp),
-        (with_alpha, lambda each: _any(each, 4)[..., :3]),
-    ]
-    number = tf.constant(len(ways))
-    for place, (matches, _) in reversed(list(enumerate(ways))):
-        number = tf.where(matches, place, number)
+    way = tf.gather((0, 1, 2, 3, 3, 4), first_match(first_bytes(encoded), _KINDS))
     image = tf.switch_case(
-        number,
-        [lambda way=way: way(encoded) for _, way in ways] + [lambda: _any(encoded)],
+        way,
+        [
+            lambda: _jpeg(encoded),
+            lambda: _png16(encoded),
+            lambda: _bmp(encoded),
+            lambda: _any(encoded, 4)[..., :3],
+            lambda: _any(encoded),
+        ],
     )
     return to_channels(tf.ensure_shape(image, (None, None, 3)), channels)
 
@@ -76,25 +95,29 @@ def _png16(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _bmp(encoded: tf.Tensor) -> tf.Tensor:
+    # In graphs a call: all this would be most of every decoder's graph.
+    eager = tf.executing_eagerly()
+    return _read_bmp.python_function(encoded) if eager else _read_bmp(encoded)
+
+
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+def _read_bmp(encoded: tf.Tensor) -> tf.Tensor:
     """TensorFlow knows no palettes and looks at no compression."""
-    data = tf.io.decode_raw(encoded, tf.uint8)
-    head = tf.cast(tf.pad(data[:66], [[0, 66]]), tf.int64)
-
-    def number(at: int, count: int = 4) -> tf.Tensor:
-        return sum(head[at + place] * 256**place for place in range(count))
-
-    bits, compression = number(28, 2), number(30)
-    masks = tf.reduce_all(head[54:66] == tf.constant(_BGR_MASKS, tf.int64))
-    plain = (number(14) >= 40) & (
+    head = first_bytes(encoded, _BMP_HEADER)
+    begin, size, width, height, bits, compression, colours = tf.unstack(
+        numbers(head, _BMP_NUMBERS)
+    )
+    masks = tf.reduce_all(head[54:] == tf.constant(_BGR_MASKS, tf.uint8))
+    plain = (size >= 40) & (
         (compression == 0) & tf.reduce_any(bits == [1, 4, 8, 24, 32])
         | (compression == 3) & (bits == 32) & masks
     )
     text = "A BMP must have 1, 4, 8, 24 or 32 bits without compression"
-    with tf.control_dependencies([tf.debugging.Assert(plain, [text])]):
+    with tf.control_dependencies([ensure(plain, text)]):
         bits = tf.identity(bits)
 
     def with_palette() -> tf.Tensor:
-        begin, width, height = number(10), number(18), number(22)
+        data = tf.io.decode_raw(encoded, tf.uint8)
         upwards = height < 2**31
         rows = tf.where(upwards, height, 2**32 - height)
         stride = (width * bits + 31) // 32 * 4
@@ -103,10 +126,11 @@ def _bmp(encoded: tf.Tensor) -> tf.Tensor:
         places = tf.bitwise.right_shift(packed, tf.cast(shifts, tf.uint8))
         places = tf.cast(places, tf.int32) % tf.cast(2**bits, tf.int32)
         places = tf.reshape(places, (rows, -1))[:, :width]
-        colours = tf.where(number(46) > 0, number(46), 2**bits)
-        start = 14 + number(14)
-        palette = tf.reshape(data[start : start + 4 * colours], (-1, 4))[:, 2::-1]
+        used = tf.where(colours > 0, colours, 2**bits)
+        start = 14 + size
+        palette = tf.reshape(data[start : start + 4 * used], (-1, 4))[:, 2::-1]
         image = tf.gather(palette, places)
-        return tf.cond(upwards, lambda: tf.reverse(image, [0]), lambda: image)
+        dims = tf.stack((upwards, False, False))
+        return tf.raw_ops.Reverse(tensor=image, dims=dims)
 
     return tf.cond(bits <= 8, with_palette, lambda: _any(encoded))

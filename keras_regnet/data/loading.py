@@ -1,14 +1,11 @@
 """From a configuration to a data set that is ready to give batches."""
 
-from pathlib import Path
-
-from keras_regnet.data.config import DataConfig
+from keras_regnet.data.config import DataConfig, locate
 from keras_regnet.data.folders import folder
 from keras_regnet.data.pipeline import Data
 from keras_regnet.data.problems import Problems
-from keras_regnet.data.sources import Source, digits, tfds
+from keras_regnet.data.sources import Source, digits, npz, tfds
 from keras_regnet.data.tfrecords import tfrecords
-from keras_regnet.files import is_remote
 
 
 def load(config: DataConfig, training: bool = True) -> Data:
@@ -100,37 +97,6 @@ def find_source(
         return folder(config, root, checked, training)
     if kind == "tfrecord":
         return tfrecords(config, root, training)
+    if kind == "npz":
+        return npz(config, root)
     return tfds(config)
-
-
-def locate(config: DataConfig) -> tuple[str, str | None]:
-    """What kind of data set a name means, and the folder where it has one.
-
-    Returns:
-        "digits", "folder", "tfrecord" or "tfds", and the folder.
-    """
-    name = config.name
-    kind, _, path = name.partition(":")
-    if name == "digits":
-        return name, None
-    if kind in ("folder", "tfrecord"):
-        root = path or config.data_dir
-        if not root:
-            raise ValueError(
-                f'A folder needs its path: "{kind}:/path", or "{kind}" and data_dir. '
-                f"Received: name={name!r}, data_dir=None"
-            )
-        return kind, _folder(root)
-    # A slash alone may be TFDS's ("imagenet_resized/32x32"); a bare word is a name.
-    if (
-        is_remote(name)
-        or name.startswith(("/", "./", "../", "~"))
-        or ("/" in name and Path(name).is_dir())
-    ):
-        return "folder", _folder(name)
-    return "tfds", None
-
-
-def _folder(path: str) -> str:
-    """A path without a slash at its end: a remote one must not become a `Path`."""
-    return path.rstrip("/") if is_remote(path) else str(Path(path).expanduser())

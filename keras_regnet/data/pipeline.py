@@ -15,7 +15,7 @@ from keras_regnet.data.image_reader import ImageReader
 from keras_regnet.data.mixing import mixer
 from keras_regnet.data.portions import Portion
 from keras_regnet.data.problems import Problems
-from keras_regnet.data.rows import RowFunction
+from keras_regnet.data.rows import RowFunction, unconverted
 from keras_regnet.data.service import in_order
 from keras_regnet.data.sources import Source
 from keras_regnet.data.splits import ArraySplit, FileSplit, Split
@@ -162,7 +162,7 @@ class Data:
             first = 0 if together else rows.start
             dataset = guard.decode_batches(
                 fields,
-                self._row_functions["train"],
+                self._training_row,
                 seed,
                 lambda step: step * portion.batch_size + first,
                 rows if together else None,
@@ -170,7 +170,7 @@ class Data:
         own = rows if together else slice(0, portion.size)
         mix = mixer(self.config, self.num_classes, portion.size)
 
-        @guard.unconverted
+        @unconverted
         def batch(first: tuple, second: tuple) -> tuple:
             if isinstance(split, ArraySplit):
                 step, (images, labels), lost = first, second, ()
@@ -216,14 +216,14 @@ class Data:
         else:
             dataset = guard.decode_batches(
                 split.fields(None, portion),
-                self._row_functions["validation"],
+                self._validation_row,
                 np.zeros(2, np.int32),
                 lambda step: step,
             )
 
         shape = (None, *self.evaluation_shape)
 
-        @guard.unconverted
+        @unconverted
         def batch(first: tuple, second: tuple) -> tuple:
             if isinstance(split, ArraySplit):
                 step, (images, labels), lost = first, second, ()
@@ -239,7 +239,7 @@ class Data:
         dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         dataset = self._told(dataset, split)
         if not isinstance(split, ArraySplit) and portion.count == 1:
-            dataset = dataset.filter(lambda _, labels: tf.size(labels) > 0)
+            dataset = dataset.filter(unconverted(lambda _, labels: tf.size(labels) > 0))
         return _options(dataset)
 
     def batch_names(self, epoch: int, step: int, workers: int = 1) -> tuple[str, ...]:
@@ -311,7 +311,9 @@ class Data:
     def _told(self, dataset: tf.data.Dataset, split: Split) -> tf.data.Dataset:
         """From (step, images, labels, what was lost) to what the user sees."""
         if isinstance(split, ArraySplit):
-            return dataset.map(lambda _, images, labels, __: (images, labels))
+            return dataset.map(
+                unconverted(lambda _, images, labels, __: (images, labels))
+            )
         return guard.tell(dataset, self.problems, split.name, split.reason)
 
     @cached_property
@@ -329,18 +331,16 @@ class Data:
         )
 
     @cached_property
-    def _row_functions(self) -> dict[str, RowFunction]:
-        source, decoder = self._source, self._decoder
+    def _training_row(self) -> RowFunction:
+        return guard.row_function(self._source.train, self._decoder.train)
 
+    @cached_property
+    def _validation_row(self) -> RowFunction:
         def read(encoded: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             return tf.ensure_shape(self.reader(encoded), self.evaluation_shape)
 
-        return {
-            "train": guard.row_function(source.train, decoder.train),
-            "validation": guard.row_function(
-                source.validation, read if self.reader else decoder.validation
-            ),
-        }
+        decode = read if self.reader else self._decoder.validation
+        return guard.row_function(self._source.validation, decode)
 
 
 def _options(dataset: tf.data.Dataset, served: bool = False) -> tf.data.Dataset:
@@ -349,10 +349,13 @@ def _options(dataset: tf.data.Dataset, served: bool = False) -> tf.data.Dataset:
     Without autotuning: a map then works on all cores, which is as fast (measured with
     JPEGs and with arrays). The autotuner's thread looks for the end of an epoch at
     doubling intervals of up to a minute, and the one who waits is the next epoch.
+    Without rewriting: nothing here can be fused, and looking for it takes longer than
+    the rest of what an epoch needs to begin.
     """
     options = tf.data.Options()
     options.deterministic = True
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     if not served:  # whose own policy, to share nothing by itself, cannot be changed
         policy = tf.data.experimental.AutoShardPolicy.DATA
         options.experimental_distribute.auto_shard_policy = policy

@@ -21,6 +21,16 @@ def is_folder(path: str) -> bool:
     return tf.io.gfile.isdir(path) if is_remote(path) else os.path.isdir(path)
 
 
+def is_file(path: str) -> bool:
+    """Whether there is such a file, that can be reached."""
+    if not is_remote(path):
+        return os.path.isfile(path)
+    try:
+        return tf.io.gfile.exists(path)
+    except tf.errors.OpError:
+        return False
+
+
 def names_in(path: str) -> list[str]:
     """What is in a folder, sorted."""
     if is_remote(path):

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+# Without looking for Python's own control flow, which takes longer than the tracing.
+unconverted = tf.autograph.experimental.do_not_convert
+
 
 class RowFunction:
     """A traced function from the parts of one row to the parts of another.

@@ -12,6 +12,7 @@ with an error.
 """
 
 import logging
+import os
 import time
 import uuid
 import warnings
@@ -40,11 +41,25 @@ def start_dispatcher(
         port: Where it listens; 0 for any free port.
         workers: "host:port" of every worker that there will be. The service divides an
             epoch among them, so that none may be missing and none may come later.
-        work_dir: A folder in which it keeps its state, so that it can be started again.
+        work_dir: A folder in which it keeps its state, so that it can be started again;
+            made if absent. Also where TensorFlow can write elsewhere (`gs://`).
 
     Returns:
         The server; `target` is its address. It ends with the process.
+
+    Raises:
+        OSError: `work_dir` cannot be made.
     """
+    if work_dir is not None:
+        work_dir = os.path.expanduser(work_dir)
+        try:
+            tf.io.gfile.makedirs(work_dir)
+        except tf.errors.OpError as error:
+            raise OSError(
+                None,
+                f"work_dir must be a folder that TensorFlow can write ({error.message})"
+                f". Received: work_dir={work_dir!r}",
+            ) from error
     return _SERVICE.DispatchServer(
         _SERVICE.DispatcherConfig(
             port=port,

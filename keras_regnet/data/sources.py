@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_regnet.data import arrays
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.hold_out import LABELS_READ, RULE, count_held_out, held_out
 from keras_regnet.data.problems import reason_for
@@ -21,7 +22,6 @@ from keras_regnet.optional import require
 # Images of at most this height and width are small: kept whole, batch by batch.
 SMALL = 96
 _AUTO_CACHE_BYTES = 2**30
-_DIGITS_HELD_OUT = 36  # of each of the ten classes
 
 
 @dataclass(frozen=True)
@@ -51,34 +51,29 @@ class Source:
 
 
 def digits(config: DataConfig) -> Source:
-    """The 1,797 handwritten digits of scikit-learn, resized from 8x8.
+    """The 1,797 handwritten digits of scikit-learn: see `arrays.digits`."""
+    return _in_memory(arrays.digits(config))
 
-    They are 8x8 counts of 0..16, scaled to 0..255 and resized bilinearly to
-    `config.image_size` (default 32), so that a crop can move by less than one of the
-    original pixels. 36 of each class, always the same ones, are held out.
-    """
-    datasets = require("sklearn.datasets", "train")
-    size = config.image_size or 32
-    numbers = datasets.load_digits()
-    images = tf.image.resize(numbers.images[..., None] * (255 / 16), (size, size))
-    images = np.rint(images.numpy()).astype(np.uint8)
-    labels = numbers.target.astype(np.int32)
-    # RandomState: numpy promises that its streams never change.
-    order = np.random.RandomState(0).permutation(len(labels))
-    held_out = np.zeros(len(labels), bool)
-    for digit in range(10):
-        held_out[order[labels[order] == digit][:_DIGITS_HELD_OUT]] = True
 
-    def part(mask: np.ndarray) -> ArraySplit:
-        return ArraySplit(int(mask.sum()), lambda: (images[mask], labels[mask]))
+def npz(config: DataConfig, path: str) -> Source:
+    """The arrays of a file: see `arrays.npz`."""
+    return _in_memory(arrays.npz(config, path))
+
+
+def _in_memory(found: arrays.Arrays) -> Source:
+    height, width, channels = found.train[0].shape[1:]
+
+    def part(pair: tuple[np.ndarray, np.ndarray]) -> ArraySplit:
+        return ArraySplit(len(pair[1]), lambda: pair)
 
     return Source(
-        class_names=tuple(str(digit) for digit in range(10)),
-        channels=1,
-        size=(size, size),
-        default_size=(size, size),
-        train=part(~held_out),
-        validation=part(held_out),
+        class_names=found.class_names,
+        channels=channels,
+        size=(height, width),
+        default_size=(height, width),
+        train=part(found.train),
+        validation=part(found.validation),
+        hold_out=found.hold_out,
     )
 
 

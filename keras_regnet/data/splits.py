@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_regnet.data.portions import Portion
 from keras_regnet.data.problems import reason_for_file
+from keras_regnet.data.rows import unconverted
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class ArraySplit:
         images, labels = self.tensors
         rows_of = _rows(self.size, order_seed, portion)
 
+        @unconverted
         def batch(step: tf.Tensor) -> tuple:
             rows = rows_of(step)
             return step, (tf.gather(images, rows), tf.gather(labels, rows))
@@ -105,6 +107,7 @@ class FileSplit:
         paths, labels = self.tensors
         rows_of = _rows(self.size, order_seed, portion)
 
+        @unconverted
         def batch(step: tf.Tensor) -> tuple:
             rows = rows_of(step)
             return step, (tf.gather(paths, rows), tf.gather(labels, rows))
@@ -188,6 +191,7 @@ class RecordSplit:
     def all_labels(self) -> np.ndarray:
         """The label of every image; all records are read for it."""
 
+        @unconverted
         def label(*example: tf.Tensor) -> tf.Tensor:
             return self.read(*example)[1]
 

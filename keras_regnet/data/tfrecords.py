@@ -16,9 +16,11 @@ import tensorflow as tf
 
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.hold_out import LABELS_READ, RULE, held_out
+from keras_regnet.data.picture_sizes import ensure
 from keras_regnet.data.problems import reason_for
 from keras_regnet.data.record_counts import Notes, count_records
 from keras_regnet.data.remote import is_folder, names_in, stat, why_missing
+from keras_regnet.data.rows import unconverted
 from keras_regnet.data.sources import Source
 from keras_regnet.data.splits import RecordSplit
 
@@ -160,6 +162,7 @@ class _Records:
             firsts = tf.constant(begins)
             wanted = tf.constant(np.isin(np.arange(self.size if some else 0), rows))
 
+        @unconverted
         def records(
             path: tf.Tensor, low: tf.Tensor, high: tf.Tensor, number: tf.Tensor
         ) -> tf.data.Dataset:
@@ -171,7 +174,8 @@ class _Records:
             )
             if not some:
                 return dataset
-            return dataset.filter(lambda _, place, file: wanted[firsts[file] + place])
+            is_wanted = unconverted(lambda _, place, file: wanted[firsts[file] + place])
+            return dataset.filter(is_wanted)
 
         return tf.data.Dataset.from_tensor_slices(
             (paths, lows, highs, needed)
@@ -194,7 +198,7 @@ class _Records:
         example = tf.io.parse_single_example(record, features)
         label = example["image/class/label"] - self.first
         known = (label >= 0) & (label < self.classes)
-        with tf.control_dependencies([tf.debugging.Assert(known, ["label"])]):
+        with tf.control_dependencies([ensure(known, "label")]):
             label = tf.cast(label, tf.int32)
         return example["image/encoded"], label
 
@@ -245,6 +249,12 @@ def _files(root: str, training: bool = True) -> dict[str, list[str]]:
             files["validation"] = _complete(found[name], root)
             break
     return files
+
+
+def has_own_validation(root: str) -> bool:
+    """Whether a folder has files to evaluate on."""
+    found = (_NAME.fullmatch(name) for name in names_in(root))
+    return any(match and match[1] in _VALIDATION for match in found)
 
 
 def _complete(found: Sequence[tuple[str, int, int]], root: str) -> list[str]:

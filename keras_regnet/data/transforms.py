@@ -96,24 +96,26 @@ def draw_crops(
     """
     height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
     draws = tf.random.stateless_uniform((count, 2 * _TRIES + 2), seed, alg=GENERATOR)
-    share = area[0] + draws[:, :_TRIES] * (area[1] - area[0])
+    shares, ratios, corners = tf.split(draws, (_TRIES, _TRIES, 2), axis=1)
+    share = area[0] + shares * (area[1] - area[0])
     log_least, log_most = tf.math.log(aspect[0]), tf.math.log(aspect[1])
-    ratio = tf.exp(log_least + draws[:, _TRIES : 2 * _TRIES] * (log_most - log_least))
-    widths = tf.round(tf.sqrt(share * height * width * ratio))
-    heights = tf.round(tf.sqrt(share * height * width / ratio))
-    fits = (widths >= 1) & (widths <= width) & (heights >= 1) & (heights <= height)
-    first = tf.argmax(fits, axis=1)[:, None]  # the first true one
-    found = tf.reduce_any(fits, axis=1)
+    ratio = tf.exp(log_least + ratios * (log_most - log_least))
+    pixels = share * height * width
+    # From here on the last axis is height and width.
+    whole = tf.stack((height, width))
+    tries = tf.round(tf.sqrt(tf.stack((pixels / ratio, pixels * ratio), axis=-1)))
+    fits = tf.reduce_all((tries >= 1) & (tries <= whole), axis=-1)
+    first = tf.argmax(fits, axis=1)  # the first true one
+    found = tf.reduce_any(fits, axis=1, keepdims=True)
     own = tf.clip_by_value(width / height, aspect[0], aspect[1])
-    spare_width = tf.maximum(1.0, tf.minimum(width, tf.round(height * own)))
-    spare_height = tf.maximum(1.0, tf.minimum(height, tf.round(width / own)))
-    w = tf.where(found, tf.gather(widths, first, batch_dims=1)[:, 0], spare_width)
-    h = tf.where(found, tf.gather(heights, first, batch_dims=1)[:, 0], spare_height)
-    top = tf.where(found, tf.floor(draws[:, -2] * (height - h + 1)), (height - h) // 2)
-    left = tf.where(found, tf.floor(draws[:, -1] * (width - w + 1)), (width - w) // 2)
+    spare = tf.round(tf.stack((width / own, height * own)))
+    spare = tf.maximum(1.0, tf.minimum(whole, spare))
+    sides = tf.where(found, tf.gather(tries, first, batch_dims=1), spare)
+    room = whole - sides
+    start = tf.where(found, tf.floor(corners * (room + 1)), room // 2)
     # A float32 draw of 1 - 2^-24 times a large side may round up to the side itself.
-    top, left = tf.minimum(top, height - h), tf.minimum(left, width - w)
-    return tf.cast(tf.stack((top, left, h, w), axis=1), tf.int32)
+    start = tf.minimum(start, room)
+    return tf.cast(tf.concat((start, sides), axis=1), tf.int32)
 
 
 def crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, size: int) -> tf.Tensor:
@@ -208,30 +210,31 @@ def decode_random_crop(
     """
 
     def box_in(shape: tf.Tensor) -> tf.Tensor:
-        return draw_crops(seed, 1, shape[0], shape[1], area, aspect)[0]
+        height, width, _ = tf.unstack(shape)
+        return tf.squeeze(draw_crops(seed, 1, height, width, area, aspect), 0)
 
     def jpeg() -> tf.Tensor:
         box = box_in(tf.image.extract_jpeg_shape(encoded))
-        cropped = tf.cast(box[2], tf.float32) * tf.cast(box[3], tf.float32)
+        cropped = tf.reduce_prod(tf.cast(box[2:], tf.float32))
 
         def at(ratio: int) -> tf.Tensor:
-            window = tf.concat((box[:2] // ratio, tf.maximum(box[2:] // ratio, 1)), 0)
-            crop = tf.io.decode_and_crop_jpeg(
+            window = tf.maximum(box // ratio, (0, 0, 1, 1))
+            return tf.io.decode_and_crop_jpeg(
                 encoded, window, channels=3, ratio=ratio, dct_method=DCT
             )
-            return to_channels(crop, channels)
 
         steps = tf.constant([(ratio * size) ** 2 for ratio in (2, 4, 8)], tf.float32)
         halvings = tf.reduce_sum(tf.cast(cropped > steps, tf.int32))
         crop = tf.switch_case(halvings, [lambda r=r: at(r) for r in (1, 2, 4, 8)])
-        return tf.image.resize(crop, (size, size))
+        return tf.image.resize(to_channels(crop, channels), (size, size))
 
     def other() -> tf.Tensor:
         image = decode(encoded, channels)
-        top, left, height, width = tf.unstack(box_in(tf.shape(image)))
-        crop = image[top : top + height, left : left + width]
+        box = box_in(tf.shape(image))
+        begin, shape = tf.pad(box[:2], [[0, 1]]), tf.concat((box[2:], [-1]), 0)
+        crop = tf.slice(image, begin, shape)
         return tf.cond(
-            height * width > 4 * size**2,
+            tf.reduce_prod(box[2:]) > 4 * size**2,
             lambda: tf.image.resize(crop, (size, size), antialias=True),
             lambda: tf.image.resize(crop, (size, size)),
         )

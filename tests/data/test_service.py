@@ -1,8 +1,6 @@
 """A tf.data service: what comes from it is what would have been made here."""
 
-import os
 import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from keras_regnet.data import DataConfig, load, service
+from tests import fork_server
 from tests.data.records import write_records
-from tests.training.processes import ROOT, free_ports
+from tests.training.processes import free_ports
 
 SERVERS = """
 import sys
@@ -31,12 +30,12 @@ def address():
     """
     port, *others = free_ports(3)
     workers = ",".join(f"localhost:{other}" for other in others)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", SERVERS, str(port), workers, str(own)],
+        fork_server.start(
+            ["-c", SERVERS, port, workers, own],
             stdin=subprocess.PIPE,
-            env=environment,
+            stdout=None,
+            stderr=None,
         )
         for own in range(2)
     ]
@@ -208,3 +207,19 @@ def test_a_dispatcher_that_was_not_told_of_its_workers(monkeypatch):
     with pytest.raises(ConnectionError, match="told of its workers"):
         first_batch(dispatcher.target, monkeypatch, 20.0)
     del started
+
+
+@pytest.mark.parametrize("place", ["ram://service/state", "state/of/it"])
+def test_its_state_is_wherever_tensorflow_can_write(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    dispatcher = service.start_dispatcher(0, ["localhost:1"], place)
+    assert dispatcher.target
+    assert tf.io.gfile.isdir(place)
+    assert [each.name for each in tmp_path.iterdir()] == ["state"] * (place[0] == "s")
+
+
+def test_a_state_that_cannot_be_kept_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match=r"Received: work_dir='none://bucket/state'"):
+        service.start_dispatcher(0, ["localhost:1"], "none://bucket/state")
+    assert not list(tmp_path.iterdir())

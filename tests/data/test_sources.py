@@ -111,30 +111,26 @@ def test_a_data_set_without_images_is_refused(tmp_path):
         load(DataConfig("imdb_reviews", data_dir=str(tmp_path)))
 
 
-@pytest.mark.real_data
-@needs_real_data
 @pytest.mark.parametrize("cache", [True, False])
-def test_fashion_mnist(cache):
-    root = str(Path(REAL_DATA, "tfds"))
-    small = {"cache": cache, "shuffle_buffer": 2000}
-    data = load(DataConfig("fashion_mnist", root, image_size=32, **small))
-    assert (data.train_size, data.validation_size) == (60_000, 10_000)
+def test_tfds_in_memory_and_streamed(tiny_fashion_mnist, cache):
+    config = DataConfig(
+        "fashion_mnist", tiny_fashion_mnist, cache=cache, batch_size=16, image_size=32
+    )
+    data = load(config)
+    assert (data.train_size, data.validation_size) == (240, 60)
     assert (data.augment, data.flip, data.pad) == ("pad_crop_flip", True, 4)
     assert data.class_names[9] == "Ankle boot"
     labels = np.concatenate([y for _, y in data.validation()])
-    assert np.bincount(labels).tolist() == [1000] * 10
-    first = list(data.train(1).take(22))
-    again = next(iter(data.train(1)))
-    np.testing.assert_array_equal(first[0][0], again[0])
-    for (x, y), (u, v) in zip(first[20:], data.train(1, 20).take(2), strict=True):
+    assert np.bincount(labels).tolist() == [6] * 10
+    whole = list(data.train(1))
+    assert len(whole) == 15
+    for (x, y), (u, v) in zip(whole[13:], data.train(1, 13), strict=True):
         np.testing.assert_array_equal(x, u)
         np.testing.assert_array_equal(y, v)
 
 
-@pytest.mark.real_data
-@needs_real_data
 def test_a_share_of_each_class_is_held_out_in_memory_as_in_streams(
-    tmp_path, monkeypatch
+    tiny_fashion_mnist, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     found = []
@@ -142,20 +138,31 @@ def test_a_share_of_each_class_is_held_out_in_memory_as_in_streams(
         data = load(
             DataConfig(
                 "fashion_mnist",
-                str(Path(REAL_DATA, "tfds")),
+                tiny_fashion_mnist,
                 hold_out=True,
-                validation_fraction=0.02,
+                validation_fraction=0.1,
                 cache=cache,
             )
         )
-        assert (data.train_size, data.validation_size) == (58_800, 1200)
+        assert (data.train_size, data.validation_size) == (220, 20)
         batches = list(data.validation())
         labels = np.concatenate([y for _, y in batches])
-        assert np.bincount(labels).tolist() == [120] * 10
+        assert np.bincount(labels).tolist() == [2] * 10
         found.append(
             sorted(x.tobytes() for images, _ in batches for x in images.numpy())
         )
     assert found[0] == found[1]
+
+
+@pytest.mark.real_data
+@needs_real_data
+def test_fashion_mnist():
+    root = str(Path(REAL_DATA, "tfds"))
+    data = load(DataConfig("fashion_mnist", root, cache=False, shuffle_buffer=200))
+    assert (data.train_size, data.validation_size) == (60_000, 10_000)
+    labels = np.concatenate([y for _, y in data.validation()])
+    assert np.bincount(labels).tolist() == [1000] * 10
+    assert next(iter(data.train(0)))[0].shape == (128, 28, 28, 1)
 
 
 @pytest.mark.real_data
@@ -310,15 +317,17 @@ def test_a_remote_folder_is_read_through_tensorflow(pictures, monkeypatch):
             target.write(file.read_bytes())
     monkeypatch.chdir(pictures)
     local = load(config(pictures / "train"))
-    for name in ("folder:ram://images", "ram://images", "ram://images/"):
-        data = load(DataConfig(name, image_size=16, batch_size=4))
-        for one, two in (
-            (local.train(0), data.train(0)),
-            (local.validation(), data.validation()),
-        ):
-            for (x, y), (u, v) in zip(one, two, strict=True):
-                np.testing.assert_array_equal(x, u)
-                np.testing.assert_array_equal(y, v)
+    data = load(config("ram://images"))
+    for name in ("ram://images", "ram://images/"):
+        same = load(DataConfig(name, image_size=16, batch_size=4))
+        assert same._source.train.paths == data._source.train.paths
+    for one, two in (
+        (local.train(0), data.train(0)),
+        (local.validation(), data.validation()),
+    ):
+        for (x, y), (u, v) in zip(one, two, strict=True):
+            np.testing.assert_array_equal(x, u)
+            np.testing.assert_array_equal(y, v)
     for name in ("folder:ram://no", "tfrecord:ram://no", "ram://no"):
         with pytest.raises(FileNotFoundError, match=r"missing.*Received: ram://no"):
             load(DataConfig(name))
@@ -495,3 +504,37 @@ def test_a_class_of_damaged_images_is_an_error(pictures):
         pytest.raises(ValueError, match="None of the 10 files of class 'dark'"),
     ):
         load(config(pictures))
+
+
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_a_part_to_evaluate_on_is_no_class_beside_the_others(tmp_path, name):
+    for folder in ("dark", "light", f"{name}/dark", f"{name}/light"):
+        for index in range(2):
+            write(tmp_path / folder / f"{index}.jpg", index)
+    for options in ({}, {"hold_out": True}):
+        with pytest.raises(ValueError, match=r"into .*train\. Received: \['dark', 'li"):
+            load(config(tmp_path, **options))
+    assert load(config(tmp_path), training=False).validation_size == 4
+    os.rename(tmp_path / name / "dark", tmp_path / name / "0")
+    os.rename(tmp_path / name / "light", tmp_path / name / "1")
+    assert load(config(tmp_path)).class_names == ("dark", "light", name)
+
+
+def test_a_class_with_one_image_keeps_it_for_training(tmp_path):
+    """As of records; and a share is never all of a class."""
+    for name, count in (("a", 7), ("b", 1), ("c", 2)):
+        for index in range(count):
+            write(tmp_path / name / f"{index}.jpg", index)
+    for fraction, held_out in ((0.1, [1, 0, 1]), (0.95, [6, 0, 1])):
+        with pytest.warns(UserWarning, match="1 of 3 classes have one image alone"):
+            data = load(
+                DataConfig(
+                    f"folder:{tmp_path}",
+                    image_size=16,
+                    batch_size=2,
+                    validation_fraction=fraction,
+                )
+            )
+        assert data.class_counts() == tuple(np.subtract((7, 1, 2), held_out))
+        labels = np.concatenate([labels for _, labels in data.validation()])
+        assert np.bincount(labels, minlength=3).tolist() == held_out
