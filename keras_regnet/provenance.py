@@ -1,5 +1,6 @@
 """What made a file: the software, the commit of a checkout, and the processor."""
 
+import importlib
 import os
 import platform
 import subprocess
@@ -13,12 +14,11 @@ from keras_regnet.version import __version__
 
 def versions() -> dict[str, str]:
     """The versions that numbers may depend on."""
-    import tensorflow as tf
-
+    backend = keras.backend.backend()
     return {
         "keras_regnet": __version__,
         "keras": keras.__version__,
-        "tensorflow": tf.__version__,
+        backend: importlib.import_module(backend).__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }

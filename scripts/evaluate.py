@@ -13,6 +13,7 @@ go to evaluation.json and the confusion matrix to confusion_matrix.png, in --out
 
 import json
 import os
+from pathlib import Path
 
 from absl import app, flags
 
@@ -37,7 +38,10 @@ _MISTAKES = flags.DEFINE_integer(
     "mistakes", 24, "How many of the most confident mistakes the report shows."
 )
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "Folder of the files; by default that of the model."
+    "output",
+    None,
+    "Folder of the files; by default that of the model, of a published one, which is "
+    "never changed, the current one.",
 )
 _JSON = flags.DEFINE_boolean("json", False, "Print JSON instead of a table.")
 
@@ -50,6 +54,7 @@ def _evaluate() -> None:
     from keras_regnet.training import evaluation, saved_run
     from keras_regnet.training.flag_values import check_uses
     from keras_regnet.training.report import write_report
+    from keras_regnet.training.run_directory import naming
     from keras_regnet.transfer.opening import open_run
 
     check_uses(flags.FLAGS, {"mistakes": (_REPORT.value, "--report")})
@@ -65,13 +70,15 @@ def _evaluate() -> None:
             "--report belongs to a run directory and its own data set. "
             f"Received: --model={_MODEL.value}, --dataset={_DATASET.value}"
         )
+    if output is None:
+        output = Path() if run.reader is not None else run.path
+    with naming(output):  # before work starts
+        output.mkdir(parents=True, exist_ok=True)
     data = saved_run.load_data(
         run, _DATA_DIR.value, dataset=_DATASET.value, batch_size=_BATCH_SIZE.value
     )
     worst = _MISTAKES.value if _REPORT.value else 0
     found = evaluation.evaluate_data(run.model, data, worst=worst)
-    output = output or run.path
-    output.mkdir(parents=True, exist_ok=True)
     picture = output / "confusion_matrix.png"
     text = json.dumps(found.to_dict(data.class_names), indent=2)
     write_text(output / "evaluation.json", text + "\n")

@@ -113,7 +113,8 @@ say "linting"
 "$python" -m ruff check --quiet .
 "$python" -m ruff format --quiet --check . || { say "run: ruff format ."; exit 1; }
 say "testing ($tier)"
-[ $# -gt 0 ] || set -- -n2 --dist loadfile
+# In the files' order: by their numbers of tests those of few long tests would end last.
+[ $# -gt 0 ] || set -- -n2 --dist loadfile --no-loadscope-reorder
 status=0
 "$python" -m pytest -m "$marks" -rs "$@" || status=$?
 if [ "$tier" != default ]; then

@@ -1,4 +1,5 @@
 import ast
+import configparser
 import inspect
 from pathlib import Path
 
@@ -90,3 +91,12 @@ def test_decode_predictions_names_classes():
     printed = run_python(DECODE, KERAS_HOME=str(real_data("keras_home")))
     assert "Egyptian_cat" in printed
     assert printed.index("Egyptian_cat") < printed.index("tiger_shark")
+
+
+def test_type_checkers_take_the_annotations_of_an_installed_package():
+    """Only with this file in the wheel; the wheel has what setup.cfg names."""
+    marker = Path(applications.__file__).with_name("py.typed")
+    assert marker.is_file()
+    setup = configparser.ConfigParser()
+    setup.read(marker.parents[1] / "setup.cfg")
+    assert setup["options.package_data"]["keras_regnet"] == marker.name

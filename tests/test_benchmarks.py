@@ -7,6 +7,7 @@ import types
 
 import pytest
 
+import keras_regnet
 from keras_regnet import environment
 from keras_regnet.benchmarks import (
     fresh_process,
@@ -25,6 +26,7 @@ from keras_regnet.benchmarks.growth import growth
 from keras_regnet.benchmarks.settings import PRECISIONS, Setting
 from tests.script_runner import run_script
 from tests.shared_process import shared_processes
+from tests.small_networks import tiny
 from tests.torch_peer import timm
 
 SWITCHES = {
@@ -290,7 +292,7 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     good, *bad = run_script(
         "benchmark.py",
         [
-            ["train", "infer", "onnx", "saved_model", *tiny],
+            ["infer", *tiny],
             ["trane", *tiny],
             tiny,
             ["train", *tiny, "--models=regnetx_003"],
@@ -302,17 +304,25 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     assert good.returncode == 0, good.stderr
     assert "RegNetX32, 32x32, batch 2" in good.stdout
     line = f"  {machine.caption(json.loads(path.read_text())['machine'])}"
-    assert good.stdout.splitlines().count(line) == 5  # under each table
-    kinds = ["train", "infer", "onnx", "onnx", "saved_model"]
-    train, _, *onnx, saved = check_report(path, kinds)
-    assert len(saved["values"]) == 2
-    assert set(train["values"]) == {"keras_regnet, fit"}
-    assert [result["setting"]["threads"] for result in onnx] == [1, 2]
-    assert "keras_regnet, NCHW" in onnx[0]["values"]
+    assert good.stdout.splitlines().count(line) == 1  # under the table
+    (result,) = check_report(path, ["infer"])
+    assert "keras_regnet, predict" in result["values"]
     wrong = ("trane", "none", "regnetx_003", "few", "jax")
     for refused, received in zip(bad, wrong, strict=True):
         assert refused.returncode == 2, refused.stderr
         assert received in refused.stderr.splitlines()[-1].partition("Received: ")[2]
+
+
+def test_the_cases_of_a_small_network(monkeypatch):
+    monkeypatch.setattr(
+        keras_regnet, "RegNet", lambda _, **options: tiny(depth=1, **options)
+    )
+    train, *onnx, saved = measured(["train", "onnx", "saved_model"])
+    check([train, *onnx, saved], ["train", "onnx", "onnx", "saved_model"])
+    assert set(train["values"]) == {"keras_regnet, fit"}
+    assert [result["setting"]["threads"] for result in onnx] == [1, 2]
+    assert "keras_regnet, NCHW" in onnx[0]["values"]
+    assert len(saved["values"]) == 2
 
 
 @pytest.mark.peers
@@ -399,6 +409,17 @@ def test_the_gpu_case_on_what_device_there_is(few_processes, monkeypatch):
         assert result.setting["flops"] == 2 * passes * 2 * setting.multiply_adds
         assert result.setting["peak"] > 0
         assert "of peak" in str(result)
+
+
+@pytest.mark.peers
+@pytest.mark.backends
+def test_keras_torch_backend_runs_beside_torch(few_processes):
+    timm()
+    results = measured(["torch_backend"], peers=("timm",))
+    check(results, ["gpu train", "gpu infer"])
+    for result in results:
+        assert " on cpu, RegNetX32, 32x32, batch 2" in result["title"]
+        assert set(result["values"]) == {"keras_regnet, torch", "timm, channels_last"}
 
 
 def test_without_a_gpu_the_gpu_case_says_so(monkeypatch, capsys):

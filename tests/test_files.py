@@ -5,8 +5,11 @@ import pytest
 from keras_regnet import files
 from keras_regnet.publishing import publish
 from keras_regnet.publishing.exports import export_formats
+from keras_regnet.training.recipe_files import read_recipe
 from keras_regnet.training.saved_run import load_run
-from keras_regnet.weights import download
+from keras_regnet.transfer import fine_tune
+from keras_regnet.transfer.exporting import export_trained
+from keras_regnet.weights import download, hub
 from tests.small_networks import tiny
 
 
@@ -23,6 +26,17 @@ from tests.small_networks import tiny
             "cache_dir",
         ),
         (load_run, "path"),
+        (lambda path: fine_tune(None, None, None, path), "run_dir"),
+        (
+            lambda path: fine_tune(None, None, None, "run", publish_dir=path),
+            "publish_dir",
+        ),
+        (lambda path: list(export_trained(None, ["onnx"], path)), "output_dir"),
+        (
+            lambda path: hub.fetch_from_hub("owner/model", "a", cache_dir=path),
+            "cache_dir",
+        ),
+        (read_recipe, "recipe_file"),
     ],
 )
 @pytest.mark.parametrize("place", ["gs://bucket/a", "s3://bucket/a", "ram://a"])

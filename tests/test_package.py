@@ -37,12 +37,11 @@ LOAD = """
 import json, keras, keras_regnet, numpy as np
 model = keras.saving.load_model({path!r})
 images = np.linspace(0, 255, 32 * 32 * 3).reshape(1, 32, 32, 3)
-outputs = model.predict(images, verbose=0)
 copy = keras.models.clone_model(model)
 copy.set_weights(model.get_weights())
 again = keras.Model.from_config(model.get_config())
 again.set_weights(model.get_weights())
-print(json.dumps([m.predict(images, verbose=0).tolist() for m in (model, copy, again)]))
+print(json.dumps([np.asarray(m(images)).tolist() for m in (model, copy, again)]))
 """
 
 

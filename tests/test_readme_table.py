@@ -1,17 +1,13 @@
-import os
-import subprocess
-import sys
-
 import pytest
+
+from tests import fork_server
 
 from .architecture.golden import PUBLISHED
 from .script_runner import ROOT, run_script
 
 
 def test_readme_is_up_to_date():
-    command = [sys.executable, str(ROOT / "scripts" / "make_tables.py"), "--check"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = fork_server.run([ROOT / "scripts" / "make_tables.py", "--check"])
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -64,6 +64,7 @@ def plot_confusion_matrix(
                 va="center",
                 fontsize=8,
                 color="white" if shares[row, column] > 0.5 else "#222222",
+                in_layout=False,  # it lies within the axes; to measure all takes long
             )
     if title:
         axes.set_title(title, fontsize=12)

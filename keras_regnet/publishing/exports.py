@@ -17,6 +17,7 @@ from keras_regnet.publishing import layout, litert_export, onnx_export, speed
 from keras_regnet.publishing.agreement import Agreement, compare
 from keras_regnet.publishing.copying import in_float32
 from keras_regnet.publishing.endings import output_names, with_ending
+from keras_regnet.publishing.preparation import check_size
 from keras_regnet.publishing.publication import publish
 from keras_regnet.text_table import text_table
 
@@ -101,6 +102,8 @@ def export_formats(
         raise ValueError(
             "litert_int8 needs calibration images: a data set. Received: none"
         )
+    if set(formats) != {"saved_model"}:
+        check_size(model)
     name = name or model.name
     layout.check_name(name)
     reader = reader or ImageReader.for_model(model)

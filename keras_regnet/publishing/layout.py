@@ -25,6 +25,7 @@ LISTED = (
 )
 """Files of every published model; with the data of the variables, see `_must_list`."""
 
+_PIECE = re.compile(r"variables/variables\.data-\d{5}-of-(\d{5})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -178,7 +179,8 @@ def check_checksums(folder: Path) -> None:
             f"{CHECKSUMS} must have lines as sha256sum writes them. Received: {sums}, "
             f"which is damaged ({error})"
         ) from None
-    if unlisted := sorted(_must_list(folder) - set(wanted)):
+    unlisted = _must_list(folder, set(wanted)) - set(wanted)
+    if unlisted := sorted(unlisted, key=lambda name: (name not in LISTED, name)):
         raise ValueError(
             f"{CHECKSUMS} must list all files of a published model, and is cut off or "
             f"was changed: {unlisted[0]} is not listed. Received: {sums}"
@@ -211,11 +213,14 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _must_list(folder: Path) -> set[str]:
-    """Names of files that checksums must be of, whatever the list says."""
+def _must_list(folder: Path, listed: set[str]) -> set[str]:
+    """Names of files that checksums must be of, whatever is `listed`."""
     found = {path.relative_to(folder).as_posix() for path in _files(folder)}
     inside = {name for name in found if name.split("/")[0] in ("variables", "assets")}
-    return {*LISTED, *inside}
+    pieces = [int(each[1]) for each in map(_PIECE.fullmatch, found | listed) if each]
+    count = max(pieces, default=1)
+    data = {f"variables/variables.data-{n:05}-of-{count:05}" for n in range(count)}
+    return {*LISTED, *inside, *data}
 
 
 def _flush(folder: Path) -> None:

@@ -44,15 +44,24 @@ def prepare(model: keras.Model, activation: str | None) -> Prepared:
     """
     model = functional(model)
     size = image_model(model)
+    check_size(model)
+    reference = with_ending(in_float32(model), activation)
+    network = with_ending(fuse(model, dtype="float32"), activation)
+    return Prepared(size, reference, output_names(reference), network)
+
+
+def check_size(model: keras.Model) -> None:
+    """Refuses what no file of ONNX or LiteRT can hold.
+
+    Raises:
+        ValueError: The model has too many numbers.
+    """
     numbers = sum(math.prod(variable.shape) for variable in model.variables)
     if 4 * numbers > _MOST_BYTES:
         raise ValueError(
             "Files of ONNX and LiteRT have a limit of 2 GB; publish() has none. "
             f"Received: {model.name!r} with {numbers:,} numbers of 4 bytes"
         )
-    reference = with_ending(in_float32(model), activation)
-    network = with_ending(fuse(model, dtype="float32"), activation)
-    return Prepared(size, reference, output_names(reference), network)
 
 
 def set_export_form(network: keras.Model) -> None:

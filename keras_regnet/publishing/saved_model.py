@@ -82,9 +82,9 @@ def write_saved_model(
     fast = forms[NATIVE][False]
     if fused is not None:
         fast = _bodies(fused, NATIVE, take, constant=True)[False]
-    signatures = {}
+    signatures, read = {}, _readings(reader)
     for prefix, body in (("", forms[PORTABLE][False]), ("fast_", fast)):
-        signatures |= _signatures(prefix, body, head, reader, take)
+        signatures |= _signatures(prefix, body, head, read, take)
     tf.saved_model.save(root, str(path), signatures=signatures)
     if not any((path / "assets").iterdir()):
         (path / "assets").rmdir()
@@ -166,7 +166,8 @@ def _bodies(
 
 
 def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
-    return tf.function(function, input_signature=signature)
+    # Without autograph, which has nothing to convert here and takes its time.
+    return tf.function(function, input_signature=signature, autograph=False)
 
 
 def _make_reusable(
@@ -180,7 +181,7 @@ def _make_reusable(
     to_network = _from_unit_range(reader)
     name = "logits" if _has_classifier(model) else "features"
 
-    @tf.function
+    @tf.function(autograph=False)
     def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
         features = bodies[bool(training)](to_network(images))
         return features if head is None else head(features, bool(training))[name]
@@ -202,30 +203,47 @@ def _from_unit_range(reader: ImageReader) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda images: images * 255.0
 
 
+def _readings(reader: ImageReader) -> tuple[Any, Any]:
+    """From image files, and from pixels, to what the network takes, for both forms."""
+    size = (reader.height, reader.width, reader.channels)
+
+    def from_bytes(image_bytes: tf.Tensor) -> tf.Tensor:
+        spec = tf.TensorSpec(size, tf.float32)
+        with tf.device("/CPU:0"):
+            images = tf.map_fn(reader, image_bytes, fn_output_signature=spec)
+        return tf.ensure_shape(images, (None, *size))
+
+    def from_pixels(images: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(reader.pixels(images), (None, *size))
+
+    encoded = tf.TensorSpec((None,), tf.string, "image_bytes")
+    pixels = tf.TensorSpec((None, None, None, size[-1]), tf.uint8, "images")
+    return (
+        _function(from_bytes, encoded).get_concrete_function(),
+        _function(from_pixels, pixels).get_concrete_function(),
+    )
+
+
 def _signatures(
-    prefix: str, body: Body, head: Head, reader: ImageReader, take: tf.TensorSpec
+    prefix: str, body: Body, head: Head, read: tuple[Any, Any], take: tf.TensorSpec
 ) -> dict[str, Any]:
     """What a server is asked: image files, pixels, or the network's own input."""
-    size = (reader.height, reader.width, reader.channels)
+    from_bytes, from_pixels = read
 
     def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = head(body(images), False)
         return {name: outputs[name] for name in outputs if name != "output"}
 
-    def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = tf.TensorSpec(size, tf.float32)
-        with tf.device("/CPU:0"):
-            images = tf.map_fn(reader, image_bytes, fn_output_signature=spec)
-        return answer(tf.ensure_shape(images, (None, *size)))
+    def answer_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(from_bytes(image_bytes))
 
-    def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(tf.ensure_shape(reader.pixels(images), (None, *size)))
+    def answer_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(from_pixels(images))
 
-    encoded = tf.TensorSpec((None,), tf.string, "image_bytes")
-    pixels = tf.TensorSpec((None, None, None, size[-1]), tf.uint8, "images")
+    (encoded,), (pixels,) = (each.structured_input_signature[0] for each in read)
     default = "fast_serving" if prefix else "serving_default"
     return {
-        default: _function(from_bytes, encoded),
-        f"{prefix}serve_pixels": _function(from_pixels, pixels),
+        default: _function(answer_bytes, encoded),
+        f"{prefix}serve_pixels": _function(answer_pixels, pixels),
         f"{prefix}serve": _function(answer, take),
     }

@@ -1,12 +1,16 @@
 """What a trainer can be asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_regnet.training.config import WITH_FACTORS, TrainingConfig
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 
 def check_arguments(

@@ -4,15 +4,19 @@ Keras' own (`use_ema` of its optimizers) leaves out the running statistics of ba
 normalisation, without which averaged weights cannot be judged.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_regnet.training.config import TrainingConfig
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 
 def average_rates(

@@ -1,11 +1,14 @@
 """Keras callbacks in a loop that is not Keras'."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_regnet.files import is_remote, write_text
 from keras_regnet.training.tally import Sums
 
 _NAMES = {
@@ -21,6 +24,8 @@ _TRAIN_BATCH_HOOKS = (
     "on_train_batch_end",
 )
 _TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+
+_MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ModelCheckpoint)
 
 # Callbacks that would do nothing here, and what does their work.
 _REFUSED = {
@@ -78,6 +83,10 @@ class Callbacks:
         self.every_test_batch = _has_hooks(callbacks, _TEST_BATCH_HOOKS)
         self._at_begin: list[dict[str, Any]] | None = None
         self._list = None
+        for callback in callbacks:  # in `fit` the compiled metrics say it
+            if isinstance(callback, _MONITORS) and callback.mode == "auto":
+                kind = callback.monitor.rpartition("_")[2]
+                callback.mode = {"accuracy": "max", "loss": "min"}.get(kind, "auto")
         if callbacks:
             model.stop_training = False
             self._list = keras.callbacks.CallbackList(
@@ -94,8 +103,8 @@ class Callbacks:
         """Whether a callback asked for the end of training."""
         return self._list is not None and bool(self.model.stop_training)
 
-    def begin(self, memory: Sequence[Sequence[Any]] = ()) -> None:
-        """Training begins, or goes on with what `memory` gave before.
+    def begin(self, memory: Sequence[Sequence[Any]] = (), epoch: int = 0) -> None:
+        """Training begins, or goes on with what `memory` gave before `epoch`.
 
         Raises:
             ValueError: A callback keeps weights in memory, which are lost now.
@@ -117,13 +126,18 @@ class Callbacks:
                         "best.keras has the best weights. "
                         f"Received: {name}(restore_best_weights=True)"
                     )
+                if isinstance(callback, keras.callbacks.CSVLogger):
+                    _go_on_in_its_file(callback, epoch)
             self._borrowed = getattr(self.model, "optimizer", None)
             self.model.optimizer = self.optimizer
             self._at_begin = []
             self._list.on_train_begin()
             self._at_begin = [_remembered(each) for each in self._list.callbacks]
             for callback, values in taken.items():
-                vars(callback).update(values)
+                made_with = _made_with(callback)
+                vars(callback).update(
+                    {k: value for k, value in values.items() if k not in made_with}
+                )
 
     def memory(self) -> list[list[Any]]:
         """What callbacks remember since `begin`: [class, {attribute: value}] of each.
@@ -210,6 +224,20 @@ class Callbacks:
             self._list.on_test_end(own | logs)
 
 
+def _made_with(callback: keras.callbacks.Callback) -> set[str]:
+    """The arguments of Keras' own constructors.
+
+    An attribute of such a name is no memory: Keras makes what it wants of it again, as
+    `EarlyStopping` of the sign of `min_delta`.
+    """
+    return {
+        name
+        for kind in type(callback).__mro__
+        if kind.__module__.partition(".")[0] == "keras"
+        for name in inspect.signature(kind.__init__).parameters
+    }
+
+
 def _remembered(callback: keras.callbacks.Callback) -> dict[str, Any]:
     """The plain attributes of a callback; numpy's numbers as Python's."""
     values = {
@@ -221,6 +249,27 @@ def _remembered(callback: keras.callbacks.Callback) -> dict[str, Any]:
         for name, value in values.items()
         if value is None or isinstance(value, bool | int | float | str)
     }
+
+
+def _go_on_in_its_file(logger: keras.callbacks.CSVLogger, epoch: int) -> None:
+    """Keeps the rows of the epochs (from 0) that are done, and has others appended."""
+    path = Path(logger.filename)
+    # With append=True the rows before this run's are another one's.
+    if (
+        not is_remote(logger.filename)
+        and path.is_file()
+        and (epoch or not logger.append)
+    ):
+        header, *rows = path.read_bytes().decode().splitlines(keepends=True) or [""]
+        while rows and _first_number(rows[-1], logger.sep, default=epoch) >= epoch:
+            del rows[-1]
+        write_text(path, header + "".join(rows))
+    logger.append = True
+
+
+def _first_number(row: str, separator: str, default: int) -> int:
+    first = row.partition(separator)[0]
+    return int(first) if first.isdecimal() else default
 
 
 def _has_hooks(

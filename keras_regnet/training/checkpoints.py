@@ -222,7 +222,7 @@ def read_newest(
         except DamagedCheckpointError as error:
             warnings.warn(f"{error} Trying the one before it.", stacklevel=2)
             damaged.append(path)
-    if damaged and (folder / BEST).is_file():
+    if (damaged or newest is None) and (folder / BEST).is_file():
         # It is a whole checkpoint too, and may be of a later step.
         try:
             best = folder / BEST, *read_checkpoint(folder / BEST)
@@ -230,6 +230,8 @@ def read_newest(
                 newest = best
         except DamagedCheckpointError as error:
             warnings.warn(str(error), stacklevel=2)
+            if newest is None:
+                damaged.append(folder / BEST)
     if damaged and newest is None:
         raise DamagedCheckpointError(
             "A run goes on from a checkpoint that can be read. To begin it anew, "

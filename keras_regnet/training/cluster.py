@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+STRATEGIES = ("auto", "single", "mirrored", "multi_worker", "slurm")
+ALL_REDUCES = ("auto", "nccl", "hierarchical_copy", "reduction_to_one_device", "ring")
+
 _EXAMPLE = (
     '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
     '"task": {"type": "worker", "index": 0}}'

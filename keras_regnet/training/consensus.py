@@ -4,6 +4,8 @@ Every method is a collective operation: all workers must call it, in the same or
 With a single worker nothing is exchanged.
 """
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +13,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 # 64 MiB of float32: what fits beside anything.
 _MOST_AT_ONCE = 1 << 24
@@ -21,17 +25,17 @@ class Consensus:
     """Exchanges small things between the workers of a strategy.
 
     Args:
-        strategy: The strategy of the run.
+        strategy: The strategy of the run; None where it has none, and one worker.
 
     Attributes:
         workers: The number of workers.
         index: Of this worker. The first one, the chief, writes the files.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+    def __init__(self, strategy: tf.distribute.Strategy | None) -> None:
         self._strategy = strategy
         self.workers, self.index = 1, 0
-        resolver = strategy.cluster_resolver
+        resolver = strategy and strategy.cluster_resolver
         if resolver is not None and resolver.task_type in ("chief", "worker"):
             cluster = resolver.cluster_spec().as_dict()
             chiefs = len(cluster.get("chief", ()))
@@ -102,12 +106,11 @@ class Consensus:
         """The sum over all workers of an array that has one shape everywhere."""
         if own.dtype not in self._compiled:
             self._compiled[own.dtype] = tf.function(
-                self._sum_over_workers,
+                tf.autograph.experimental.do_not_convert(self._sum_over_workers),
                 input_signature=[tf.TensorSpec([None], tf.as_dtype(own.dtype))],
             )
         return self._compiled[own.dtype](own.ravel()).numpy().reshape(own.shape)
 
-    @tf.autograph.experimental.do_not_convert
     def _sum_over_workers(self, own: tf.Tensor) -> tf.Tensor:
         local = self._strategy.num_replicas_in_sync // self.workers
 

@@ -1,23 +1,33 @@
 """One epoch of training: steps, and now and then a look at how it goes."""
 
+from __future__ import annotations
+
 import math
 import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_regnet.training.callbacks import Callbacks
 from keras_regnet.training.config import TrainingConfig
 from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.interruption import Interruption
-from keras_regnet.training.loop import Loop
 from keras_regnet.training.progress import Progress
 from keras_regnet.training.state import RunState
 from keras_regnet.training.tally import Sums
+
+if TYPE_CHECKING:
+    from keras_regnet.training.loop import Loop
+
+_END_OF_DATA: tuple[type[Exception], ...] = ()
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    _END_OF_DATA = (tf.errors.OutOfRangeError,)
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -90,6 +100,8 @@ class EpochRunner:
     ) -> dict[str, Any]:
         """Takes the steps of an epoch that are not yet done.
 
+        As in `fit`, they end early where a callback asks for the end of training.
+
         Args:
             state: Where the run stands; moves on with it.
             batches: The rest of the epoch's batches.
@@ -108,7 +120,9 @@ class EpochRunner:
         tally = self.loop.tally
         self._begin_epoch(state)
         next_look = self._steps_to_look(state)
-        while state.step < self.steps_per_epoch:
+        alone = self.consensus.workers == 1
+        ended = False
+        while state.step < self.steps_per_epoch and not ended:
             count = min(self.config.steps_per_execution, next_look)
             chunk = slice(state.step, state.step + count)
             self.callbacks.begin_batch(state.step)
@@ -119,7 +133,7 @@ class EpochRunner:
                     average_rates[chunk],
                     self._global_step(state),
                 )
-            except tf.errors.OutOfRangeError:
+            except _END_OF_DATA:
                 raise ValueError(
                     f"train_dataset must give {self.steps_per_epoch} batches in every "
                     f"epoch. Received: fewer in epoch {state.epoch + 1}"
@@ -134,12 +148,13 @@ class EpochRunner:
                     _mean(sums.loss, sums.count),
                     _mean(sums.correct, sums.count),
                 )
-            alone = self.consensus.workers == 1
-            if next_look <= 0 or (alone and self.interruption.seen):
-                self._look(state, learning_rates)
+            if alone or self.callbacks.every_batch:  # else all are asked in a look
+                ended = bool(self.consensus.total(self.callbacks.stop)[0])
+            if next_look <= 0 or ended or (alone and self.interruption.seen):
+                ended = self._look(state, learning_rates)
                 next_look = self._steps_to_look(state)
         state.tally = self._tally_state()
-        if tally.skipped >= self.steps_per_epoch:
+        if tally.skipped >= state.step:
             warnings.warn(
                 f"Not one step of epoch {state.epoch + 1} was finite: all "
                 f"{tally.skipped} were skipped, and the weights did not move.",
@@ -148,7 +163,7 @@ class EpochRunner:
         sums, seconds = self._sums, max(state.seconds, 1e-9)
         row = {
             "epoch": state.epoch + 1,
-            "learning_rate": float(learning_rates[-1]),
+            "learning_rate": float(learning_rates[state.step - 1]),
             "train_loss": _mean(sums.loss, sums.count),
             "train_accuracy": _mean(sums.correct, sums.count),
             "seconds": round(seconds, 3),
@@ -180,18 +195,23 @@ class EpochRunner:
                 steps = min(steps, every - now % every)
         return max(1, min(steps, self.steps_per_epoch - state.step))
 
-    def _look(self, state: RunState, learning_rates: np.ndarray) -> None:
-        """Reads the sums; logs, writes a checkpoint or stops where it is time to."""
+    def _look(self, state: RunState, learning_rates: np.ndarray) -> bool:
+        """Reads the sums; logs, writes a checkpoint or stops where it is time to.
+
+        Returns:
+            Whether a callback of a worker asks for the end of training.
+        """
         tally, config = self.loop.tally, self.config
         sums = self._sums = tally.read()
         now = time.monotonic()
         state.seconds += now - self._looked[0]
         bad = tally.first_bad
-        per_step, badness, stop, due = self.consensus.total(
+        per_step, badness, stop, due, ended = self.consensus.total(
             (now - self._looked[0]) / max(state.step - self._looked[1], 1),
             bad is not None,
             self.interruption.seen is not None,
             self.consensus.chief and self.checkpoint_is_due(),
+            self.callbacks.stop,
         )
         self._seconds_per_step = per_step / self.consensus.workers
         self._looked = (now, state.step)
@@ -210,7 +230,7 @@ class EpochRunner:
         if step % config.log_every_steps == 0:
             self._log(state, sums, float(learning_rates[state.step - 1]))
         every = config.checkpoint_every_steps
-        finished = state.step == self.steps_per_epoch
+        finished = ended or state.step == self.steps_per_epoch
         if stop or ((due or (every and step % every == 0)) and not finished):
             state.tally = self._tally_state()
             self.save(state)
@@ -219,6 +239,7 @@ class EpochRunner:
                 self.interruption.seen = signal.SIGTERM
             self.interruption.check()
         self._looked = (time.monotonic(), state.step)
+        return bool(ended)
 
     def _tally_state(self) -> dict[str, Any]:
         alone = self.consensus.workers == 1

@@ -1,17 +1,23 @@
 """How good a classifier is on a data set: counts, never means of means."""
 
+from __future__ import annotations
+
 import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_regnet.data import Data
 from keras_regnet.models import output_activation
 from keras_regnet.training.mistakes import Mistake, WorstMistakes
+
+if TYPE_CHECKING:
+    from keras_regnet.data import Data
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The flags of scripts/train.py in the order of its help; those that are no field."""
 
-from keras_regnet.training.strategies import ALL_REDUCES, STRATEGIES
+from keras_regnet.training.cluster import ALL_REDUCES, STRATEGIES
 
 GROUPS = {
     "What to run": (
@@ -270,8 +270,9 @@ HELP = {
     "precision": "A Keras dtype policy: float32, mixed_bfloat16, mixed_float16 (which "
     "scales the loss) or float64.",
     "dataset": "digits (embedded), the name of a TFDS data set (fashion_mnist, "
-    "cifar10, imagenet2012, ...), folder:/path with a folder of pictures per class, or "
-    "tfrecord:/path with TFRecords in ImageNet's customary layout.",
+    "cifar10, imagenet2012, ...), folder:/path with a folder of pictures per class, "
+    "tfrecord:/path with TFRecords in ImageNet's customary layout, or npz:/path with "
+    "arrays x_train, y_train, x_test and y_test.",
     "augment": "What happens to training images: none, pad_crop, pad_crop_flip, "
     "random_resized_crop; auto: pad_crop for digits and letters, pad_crop_flip for "
     "other small images, random_resized_crop for the rest.",

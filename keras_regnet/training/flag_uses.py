@@ -3,7 +3,9 @@
 See `flag_values.check_uses`.
 """
 
-from keras_regnet.data import DataConfig
+import keras
+
+from keras_regnet.data.config import DataConfig, locate
 from keras_regnet.training.config import TrainingConfig
 
 Uses = dict[str, tuple[bool, str]]
@@ -17,7 +19,24 @@ def uses_of_data(config: DataConfig) -> Uses:
     )
     augmented = config.auto_augment != "none", "an --auto_augment"
     randaugment = config.auto_augment == "randaugment", "--auto_augment=randaugment"
+    kind = _kind(config)
+    other = "another --dataset: of digits always the same images are held out"
+    share = kind != "digits", other
+    default = config.validation_fraction == 0.1 and config.split_seed == 0
+    if not (default or config.hold_out) and _has_own_validation(config):
+        share = False, "--hold_out: the data set has a part of its own for validation"
     return {
+        "validation_fraction": share,
+        "split_seed": share,
+        "cache": (kind in ("tfds", ""), "the name of a TFDS data set as --dataset"),
+        "shuffle_buffer": (
+            kind not in ("digits", "folder", "npz"),
+            "records as --dataset: others are shuffled as a whole",
+        ),
+        "crop_fraction": (
+            kind not in ("digits", "npz"),
+            "images of many sizes as --dataset",
+        ),
         "pad": (
             config.augment in ("auto", "pad_crop", "pad_crop_flip"),
             "--augment=pad_crop or pad_crop_flip",
@@ -44,6 +63,23 @@ def uses_of_data(config: DataConfig) -> Uses:
             "--dataset=tfrecord:/path",
         ),
     }
+
+
+def _has_own_validation(config: DataConfig) -> bool:
+    """As `description.has_own_validation`; not known without TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    from keras_regnet.data.description import has_own_validation
+
+    return has_own_validation(config)
+
+
+def _kind(config: DataConfig) -> str:
+    """As `locate` says; nothing where the folder is not given: others say so."""
+    try:
+        return locate(config)[0]
+    except ValueError:
+        return ""
 
 
 def uses_of_training(config: TrainingConfig) -> Uses:

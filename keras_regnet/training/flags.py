@@ -5,7 +5,7 @@ a new field only needs its place in `GROUPS`; without one it stands under "More"
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from keras_regnet.architecture import RegNetParameters
@@ -72,9 +72,9 @@ def all_flags() -> dict[str, Flag]:
     return found
 
 
-def groups() -> dict[str, list[Flag]]:
-    """The flags under the headings of `GROUPS`."""
-    left = all_flags()
+def groups(without: Collection[str] = ()) -> dict[str, list[Flag]]:
+    """The flags under the headings of `GROUPS`, but for those of some names."""
+    left = {name: flag for name, flag in all_flags().items() if name not in without}
     found = {
         title: [left.pop(name) for name in names if name in left]
         for title, names in GROUPS.items()
@@ -82,25 +82,33 @@ def groups() -> dict[str, list[Flag]]:
     return found | ({"More": list(left.values())} if left else {})
 
 
-def define(values: flags.FlagValues = VALUES) -> None:
-    """Defines all flags. One that is not given is None, or the program's default."""
-    for flag in all_flags().values():
+def define(values: flags.FlagValues = VALUES, without: Collection[str] = ()) -> None:
+    """Defines all flags. One that is not given is None, or the program's default.
+
+    Args:
+        values: Where they are defined.
+        without: The names of flags that the program does not have.
+    """
+    for flag in (flag for each in groups(without).values() for flag in each):
         kind = flag.field.kind if flag.field else OF_THE_PROGRAM[flag.name][0]
         optional = bool(flag.field and flag.field.optional)
         define_flag(flag.name, kind, flag.default, flag.help, optional, values)
 
 
-def parse(argv: Sequence[str], description: str) -> list[str]:
+def parse(
+    argv: Sequence[str], description: str, without: Collection[str] = ()
+) -> list[str]:
     """Parses a command line, for `absl.app.run(..., flags_parser=...)`.
 
     Args:
         argv: The command line.
         description: What the program does; stands above the flags in its help.
+        without: As in `define`.
 
     Returns:
         What is left of the command line.
     """
-    return parse_flags(argv, lambda: format_help(description, groups()))
+    return parse_flags(argv, lambda: format_help(description, groups(without)))
 
 
 def run_config(values: flags.FlagValues) -> RunConfig:
@@ -117,7 +125,7 @@ def run_config(values: flags.FlagValues) -> RunConfig:
         )
     own: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     for flag in all_flags().values():
-        value = values[flag.name].value
+        value = values[flag.name].value if flag.name in values else None
         if flag.section and value is not None:
             absent = flag.field.optional and value == NONE
             own[flag.section][flag.field.name] = None if absent else value

@@ -1,11 +1,13 @@
 """Keeps a run's state on the disk, and brings it back."""
 
+from __future__ import annotations
+
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -14,9 +16,11 @@ from keras_regnet.training.checkpoint_writer import CheckpointWriter
 from keras_regnet.training.config import TrainingConfig
 from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.epoch import NonFiniteLossError
-from keras_regnet.training.loop import Loop
 from keras_regnet.training.state import RunState
 from keras_regnet.training.workers import chief_first
+
+if TYPE_CHECKING:
+    from keras_regnet.training.loop import Loop
 
 _REPLICAS = "replicas"  # the group of the statistics that each replica has for itself
 

@@ -210,6 +210,8 @@ class Loop:
                 total.assign_add(tf.convert_to_tensor(gradient))
 
     def _cut(self, tensor: tf.Tensor, piece: tf.Tensor) -> tf.Tensor:
+        if self.accumulation == 1:  # of any size, that need not be known
+            return tensor
         size = tensor.shape[0] // self.accumulation
         shape = [size, *tensor.shape[1:]]
         begin = [piece * size] + [0] * (len(shape) - 1)

@@ -1,14 +1,19 @@
 """Losses and hits of single examples, whose sums are exact under any sharding."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from keras_regnet.training.config import TrainingConfig
 
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+Loss = Callable[[Any, Any], Any]
 
 
 def cross_entropy(label_smoothing: float = 0.0, from_logits: bool = True) -> Loss:
@@ -23,15 +28,15 @@ def cross_entropy(label_smoothing: float = 0.0, from_logits: bool = True) -> Los
         the outputs `[B, classes]` that gives the loss of every example, `[B]`.
     """
 
-    def loss(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        if labels.shape.rank == 1 and not label_smoothing:
+    def loss(labels: Any, outputs: Any) -> Any:
+        if labels.ndim == 1 and not label_smoothing:
             return keras.losses.sparse_categorical_crossentropy(
                 labels, outputs, from_logits=from_logits
             )
-        if labels.shape.rank == 1:
-            labels = tf.one_hot(labels, outputs.shape[-1], dtype=outputs.dtype)
+        if labels.ndim == 1:
+            labels = ops.one_hot(labels, outputs.shape[-1], dtype=outputs.dtype)
         return keras.losses.categorical_crossentropy(
-            tf.cast(labels, outputs.dtype),
+            ops.cast(labels, outputs.dtype),
             outputs,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
@@ -56,11 +61,11 @@ def binary_cross_entropy(
         A function like that of `cross_entropy`.
     """
 
-    def loss(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    def loss(labels: Any, outputs: Any) -> Any:
         classes = outputs.shape[-1]
-        if labels.shape.rank == 1:
-            labels = tf.one_hot(labels, classes, dtype=outputs.dtype)
-        labels = tf.cast(labels, outputs.dtype)
+        if labels.ndim == 1:
+            labels = ops.one_hot(labels, classes, dtype=outputs.dtype)
+        labels = ops.cast(labels, outputs.dtype)
         labels = labels * (1.0 - label_smoothing) + label_smoothing / classes
         return keras.losses.binary_crossentropy(
             labels, outputs, from_logits=from_logits
@@ -96,9 +101,9 @@ def per_example(loss: Any) -> Loss:
         )
     function = loss.call if isinstance(loss, keras.losses.Loss) else loss
 
-    def checked(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    def checked(labels: Any, outputs: Any) -> Any:
         losses = function(labels, outputs)
-        if losses.shape.rank != 1:
+        if losses.ndim != 1:
             raise ValueError(
                 "loss must give one number per example, shape [batch]. "
                 f"Received: shape {losses.shape}"

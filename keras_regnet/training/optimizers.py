@@ -1,13 +1,17 @@
 """The optimizer that a training configuration asks for."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import keras
-import tensorflow as tf
 
 from keras_regnet.layers.composite import all_layers
 from keras_regnet.optimizers import SGD, RMSprop, parameter_groups
 from keras_regnet.training.config import TrainingConfig
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 
 def make_optimizer(

@@ -1,25 +1,33 @@
 """What a run leaves for others: summaries, the learning curve, the saved models."""
 
+from __future__ import annotations
+
 import importlib.util
+import random
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-import tensorflow as tf
 
 from keras_regnet.files import replacing
 from keras_regnet.layers.composite import all_layers
 from keras_regnet.training.checkpoints import take_snapshot
 from keras_regnet.training.keeper import Keeper
-from keras_regnet.training.loop import Loop
 from keras_regnet.training.metrics import without_nan
 from keras_regnet.training.run_directory import RunDirectory, naming
 from keras_regnet.training.state import RunState
+
+if TYPE_CHECKING:
+    from keras_regnet.training.loop import Loop
+
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+if ON_TENSORFLOW:
+    import tensorflow as tf
 
 # How the history's columns begin, and the TensorBoard runs in which they stand.
 _TENSORBOARD_RUNS = {
@@ -39,9 +47,10 @@ def write_summaries(
     their scalars have the same names, which are those of Keras' callback: TensorBoard
     draws them into one chart. Steps are epochs.
 
-    Where tensorboard is not installed, warns and writes nothing.
+    Where tensorboard is not installed, warns and writes nothing. Only TensorFlow, as
+    Keras' backend, writes any.
     """
-    if not installed("tensorboard", "the TensorBoard events"):
+    if not ON_TENSORFLOW or not installed("tensorboard", "the TensorBoard events"):
         yield lambda row: None
         return
     writers: dict[str, tf.summary.SummaryWriter] = {}
@@ -155,7 +164,7 @@ def save_outputs(
     try:
         loaded = keras.saving.load_model(path, own, compile=False, safe_mode=False)
     except Exception as error:
-        if not isinstance(
+        if not ON_TENSORFLOW or not isinstance(
             model.trainable_variables[0].value, tf.distribute.DistributedValues
         ):
             loaded = model
@@ -164,20 +173,26 @@ def save_outputs(
             f"{'' if loaded else ', so saved_model/ is missing'}: {error}",
             stacklevel=2,
         )
-    path = run.path / "saved_model"
-    temporary = run.path / ".saved_model.tmp"
-    with naming(path):
-        shutil.rmtree(temporary, ignore_errors=True)
-        if loaded is not None:
-            loaded.export(temporary, format="tf_saved_model", verbose=False)
-            shutil.rmtree(path, ignore_errors=True)
-            temporary.rename(path)
+    if ON_TENSORFLOW:
+        _export(run, loaded)
     if installed("matplotlib", "learning_curve.png"):
         from keras_regnet.plots import plot_learning_curves
 
         path = run.path / "learning_curve.png"
         with naming(path):
             plot_learning_curves(history, path)
+
+
+def _export(run: RunDirectory, model: keras.Model | None) -> None:
+    """Writes `saved_model/`; None: removes what a kill left of it."""
+    path = run.path / "saved_model"
+    temporary = run.path / ".saved_model.tmp"
+    with naming(path):
+        shutil.rmtree(temporary, ignore_errors=True)
+        if model is not None:
+            model.export(temporary, format="tf_saved_model", verbose=False)
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.rename(path)
 
 
 def unregistered(model: keras.Model) -> list[Any]:
@@ -188,7 +203,9 @@ def unregistered(model: keras.Model) -> list[Any]:
     """
     found: dict[str, Any] = {}
     for layer in all_layers(model):
-        for value in (layer, *vars(layer).values()):
+        # Keras puts its own `build` around a layer's.
+        attributes = (v for n, v in vars(layer).items() if not hasattr(type(layer), n))
+        for value in (layer, *attributes):
             saved = isinstance(value, FunctionType) or hasattr(value, "get_config")
             kind = value if isinstance(value, FunctionType | type) else type(value)
             name, module = kind.__name__, kind.__module__ or ""
@@ -208,7 +225,7 @@ def check_saving(model: keras.Model) -> None:
         ValueError: Its configuration cannot be written.
     """
     try:
-        keras.saving.serialize_keras_object(model)
+        config = keras.saving.serialize_keras_object(model)
     except Exception as error:
         raise ValueError(
             "A model that is saved must have a configuration: a layer of your own has "
@@ -230,6 +247,15 @@ def check_saving(model: keras.Model) -> None:
             "get_config. Or train with save_models=False; checkpoints are written all "
             f"the same. Received: {'; '.join(broken)}"
         )
+    if own and (error := _reading_error(config, own)):
+        warnings.warn(
+            "model.keras will be written, but it cannot be loaded again: it has "
+            "classes or functions of your own that Keras cannot make anew. (The "
+            "`load_weights` of a model that your program builds takes its weights.) "
+            f"Keras says: {error}",
+            stacklevel=2,
+        )
+        return
     if lambdas := [o for o in own if o.__name__ == "<lambda>"]:
         own = [each for each in own if each not in lambdas]
         warnings.warn(
@@ -246,6 +272,20 @@ def check_saving(model: keras.Model) -> None:
             "with @keras.saving.register_keras_serializable() they are found.",
             stacklevel=2,
         )
+
+
+def _reading_error(config: Any, own: list[Any]) -> str:
+    """Why Keras cannot make a model of its configuration; empty where it can."""
+    state = random.getstate()  # initial weights draw seeds from it
+    try:
+        keras.saving.deserialize_keras_object(
+            config, {each.__name__: each for each in own}, safe_mode=False
+        )
+    except Exception as error:
+        return f"{error!s:.400}"
+    finally:
+        random.setstate(state)
+    return ""
 
 
 def _chart(column: str) -> tuple[str, str]:

@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_regnet.data.folders import EXTENSIONS
-from keras_regnet.files import keras_home
+from keras_regnet.data.remote import is_file, is_folder, read_bytes, why_missing
+from keras_regnet.files import is_remote, keras_home
 from keras_regnet.models import output_activation
 from keras_regnet.preprocessing import decode_predictions
 from keras_regnet.training.evaluation import gives_probabilities
@@ -47,34 +48,53 @@ class Prediction:
         return {"image": self.name, **label, "top": top}
 
 
-def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path | str]:
     """The given files, and the image files in and below the given folders, sorted.
+
+    Args:
+        paths: On this disk, or wherever else TensorFlow can read (`gs://`).
+
+    Returns:
+        The files; those elsewhere as they are called there.
 
     Raises:
         ValueError: A path does not exist, or a folder holds no image.
     """
-    found = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = sorted(
-                file
-                for file in path.rglob("*")
-                if file.suffix.lower() in EXTENSIONS and file.is_file()
-            )
+    found: list[Path | str] = []
+    for given in paths:
+        path = os.fspath(given) if is_remote(given) else Path(given)
+        if is_folder(str(path)):
+            inside = sorted(_images_below(path))
             if not inside:
                 raise ValueError(
                     f"A folder must hold images ({', '.join(EXTENSIONS)}). "
                     f"Received: {path}"
                 )
             found += inside
-        elif path.exists():
+        elif is_file(str(path)):
             found.append(path)
         else:
-            raise ValueError(f"No such file or folder. Received: {path}")
+            raise ValueError(
+                f"No such file or folder{why_missing(str(path))}. Received: {path}"
+            )
     return found
 
 
-def predict_files(run: SavedRun, paths: Iterable[Path], top: int) -> list[Prediction]:
+def _images_below(folder: Path | str) -> Iterator[Path | str]:
+    if isinstance(folder, Path):
+        for file in folder.rglob("*"):
+            if file.suffix.lower() in EXTENSIONS and file.is_file():
+                yield file
+        return
+    for inner, _, names in tf.io.gfile.walk(folder):
+        for name in names:
+            if name.lower().endswith(EXTENSIONS):
+                yield os.path.join(inner, name)
+
+
+def predict_files(
+    run: SavedRun, paths: Iterable[Path | str], top: int
+) -> list[Prediction]:
     """Predicts image files; one that cannot be read is left out with a warning.
 
     Images are decoded to the model's channels and brought to its size as in the
@@ -127,7 +147,7 @@ def predict_examples(
     return predictions
 
 
-def read_image(run: SavedRun, path: Path) -> np.ndarray:
+def read_image(run: SavedRun, path: Path | str) -> np.ndarray:
     """An image file as the network wants it, float32 `[height, width, channels]`.
 
     See `image_reader`.
@@ -137,7 +157,7 @@ def read_image(run: SavedRun, path: Path) -> np.ndarray:
         tf.errors.OpError: It is not an image.
     """
     with tf.device("/CPU:0"):
-        return image_reader(run)(tf.constant(path.read_bytes())).numpy()
+        return image_reader(run)(tf.constant(read_bytes(str(path)))).numpy()
 
 
 def class_names(run: SavedRun) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 import dataclasses
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from keras_regnet.architecture import canonical_name
+from keras_regnet.files import local_path
 from keras_regnet.optional import require
 from keras_regnet.training.fields import nearest, read_section
 from keras_regnet.training.recipe import Recipe
@@ -47,7 +47,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
         ImportError: PyYAML is missing.
     """
     yaml = require("yaml", "train")
-    path = Path(path)
+    path = local_path(path, "recipe_file")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -10,7 +10,7 @@ from keras_regnet.data import DataConfig
 from keras_regnet.training.config import TrainingConfig
 from keras_regnet.training.fields import nearest, read_section
 from keras_regnet.training.imagenet_recipes import IMAGENET_RECIPES
-from keras_regnet.training.job import ModelConfig
+from keras_regnet.training.model_config import ModelConfig
 from keras_regnet.training.recipe import Asked, Recipe
 from keras_regnet.training.small_recipes import SMALL_RECIPES
 

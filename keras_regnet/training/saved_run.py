@@ -12,7 +12,9 @@ import keras
 import numpy as np
 
 from keras_regnet.data import Data, DataConfig, ImageReader, load
-from keras_regnet.files import local_path
+from keras_regnet.data.description import has_own_validation
+from keras_regnet.data.loading import locate
+from keras_regnet.files import is_remote, local_path
 from keras_regnet.models import output_activation
 from keras_regnet.preprocessing import PreprocessingSpec
 from keras_regnet.training.evaluation import (
@@ -144,7 +146,9 @@ def load_data(
         run: The network.
         data_dir: Where the data are now, if they have moved.
         dataset: Another one than the network was trained on. Its validation images are
-            then read as `image_reader` reads files for this network.
+            then read as `image_reader` reads files for this network. Where it has no
+            part of its own for that, the share is held out that was held out in
+            training, since it may be the same data set at another place.
         batch_size: Images at a time.
 
     Returns:
@@ -155,8 +159,15 @@ def load_data(
     """
     config, reader = run.data_config, None
     if dataset is not None:
-        reader = image_reader(run)
-        config = DataConfig(name=dataset, image_size=reader.height)
+        other = DataConfig(name=dataset, data_dir=data_dir)
+        if config is not None and _same(config, other):
+            dataset = None
+        else:
+            reader = image_reader(run)
+            fields: dict[str, Any] = {"image_size": reader.height}
+            for name in ("validation_fraction", "split_seed") if config else ():
+                fields[name] = getattr(config, name)
+            config = dataclasses.replace(other, **fields)
     if config is None:
         raise ValueError(
             "Only a network in its run directory knows its data set; name another "
@@ -172,9 +183,27 @@ def load_data(
             f"({data.hold_out}): it has seen most of these. The result is too good.",
             stacklevel=2,
         )
+    shared = dataset not in (None, "digits") and data.train_size > 0
+    if shared and not has_own_validation(data.config):
+        warnings.warn(
+            f"{dataset} has no part to evaluate on (as val/): the network is judged on "
+            f"{data.validation_size} of its images, the share that training holds out "
+            f"(split_seed={data.config.split_seed}).",
+            stacklevel=2,
+        )
     data = dataclasses.replace(data, reader=reader)
     check_fits(run, data)
     return data
+
+
+def _same(config: DataConfig, other: DataConfig) -> bool:
+    """Whether two configurations name one data set, in other words perhaps."""
+    (kind, place), (its_kind, its_place) = locate(config), locate(other)
+    if place is None or its_place is None:
+        return config.name == other.name
+    if not is_remote(place) and not is_remote(its_place):
+        place, its_place = os.path.realpath(place), os.path.realpath(its_place)
+    return (kind, place) == (its_kind, its_place)
 
 
 def image_reader(run: SavedRun) -> ImageReader:

@@ -7,11 +7,8 @@ import sys
 import tensorflow as tf
 
 from keras_regnet.training import cluster as clusters
-from keras_regnet.training.cluster import Cluster
+from keras_regnet.training.cluster import ALL_REDUCES, STRATEGIES, Cluster
 from keras_regnet.training.rendezvous import meet
-
-STRATEGIES = ("auto", "single", "mirrored", "multi_worker", "slurm")
-ALL_REDUCES = ("auto", "nccl", "hierarchical_copy", "reduction_to_one_device", "ring")
 
 _MIRRORED = {
     "nccl": tf.distribute.NcclAllReduce,

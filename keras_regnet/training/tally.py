@@ -1,9 +1,14 @@
 """What the compiled steps count: sums that stay on the devices until someone asks."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
-import tensorflow as tf
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -21,7 +26,7 @@ class Sums(NamedTuple):
     correct: float = 0.0
     count: float = 0.0
 
-    def since(self, before: "Sums") -> "Sums":
+    def since(self, before: Sums) -> Sums:
         """What was added after `before`."""
         return Sums(*(now - old for now, old in zip(self, before, strict=True)))
 

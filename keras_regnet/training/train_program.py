@@ -53,8 +53,10 @@ def train(values: Any) -> None:
 def _print_dry_run(values: Any, config: RunConfig) -> None:
     if values.logical_cpu_devices != 1:
         strategies.split_cpu(values.logical_cpu_devices)
+    facts = describe(config.data)
+    job.check_classes(facts, values.classes)
     devices = strategies.count_devices(values.strategy, values.num_gpus)
-    run = dry_run(config, describe(config.data), devices)
+    run = dry_run(config, facts, devices)
     print(format_dry_run(run))
     if values.run_dir:
         path = local_path(values.run_dir, "run_dir") / "learning_rate.png"

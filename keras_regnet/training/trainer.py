@@ -1,10 +1,8 @@
 """The training loop: any Keras model, any tf.data, any synchronous strategy."""
 
-import dataclasses
 import math
 import os
-import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_regnet.training.arguments import check_arguments
-from keras_regnet.training.averaging import Averages, average_rates
+from keras_regnet.training.averaging import Averages
 from keras_regnet.training.callbacks import Callbacks
 from keras_regnet.training.config import TrainingConfig
 from keras_regnet.training.consensus import Consensus
@@ -29,47 +27,23 @@ from keras_regnet.training.datasets import (
     training_dataset,
 )
 from keras_regnet.training.environment import describe_environment
-from keras_regnet.training.epoch import EpochRunner
-from keras_regnet.training.interruption import Interruption, TerminatedError
+from keras_regnet.training.interruption import Interruption
 from keras_regnet.training.keeper import Keeper
 from keras_regnet.training.loop import Loop
 from keras_regnet.training.losses import Loss, default_loss, per_example
 from keras_regnet.training.optimizers import build_optimizer
-from keras_regnet.training.outputs import check_saving, save_results
+from keras_regnet.training.outputs import check_saving
 from keras_regnet.training.precise_batch_norm import PreciseBatchNorm
 from keras_regnet.training.progress import Progress
 from keras_regnet.training.record import Record
 from keras_regnet.training.run_directory import RunDirectory
-from keras_regnet.training.schedules import learning_rates
-from keras_regnet.training.state import RunState
+from keras_regnet.training.training_run import TrainingResult, TrainingRun
 from keras_regnet.training.validator import Validator
 from keras_regnet.training.watchdog import Watchdog
 from keras_regnet.training.workers import agree, chief_first, naming_lost_workers
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainingResult:
-    """What a run came to.
-
-    Attributes:
-        history: A row per epoch: `epoch` (from 1), `learning_rate` (of its last step),
-            `train_loss`, `train_accuracy` (means over the epoch, while the weights
-            moved), `validation_loss`, `validation_accuracy` and `validation_count`
-            (exact; absent without validation data), `seconds` and `images_per_second`
-            of the training part.
-        run_dir: The run directory.
-    """
-
-    history: list[dict[str, Any]]
-    run_dir: str
-
-    @property
-    def final(self) -> dict[str, Any]:
-        """The last epoch's row."""
-        return self.history[-1]
-
-
-class Trainer:
+class Trainer(TrainingRun):
     """Trains a model and keeps everything about it in one folder.
 
     The folder receives `config.json`, `log.csv` (a row per epoch), `metrics.jsonl` (a
@@ -109,7 +83,8 @@ class Trainer:
             the network and the data are. A run only goes on where it is the same.
         callbacks: Keras callbacks. The numbers and texts that they remember in their
             attributes are part of a checkpoint (of the first worker's callbacks, by
-            their class); weights that they keep are not.
+            their class); weights that they keep are not. A CSVLogger goes on in its
+            file.
         worker_timeout: With several workers, or a tf.data service, the process ends
             with exit code 4 where nothing happens for so many seconds; 0 for never.
         verbose: 0 prints nothing; 1 prints a line per epoch.
@@ -153,6 +128,7 @@ class Trainer:
                 f"Received: save={save.name!r} and save_models=False"
             )
         self.train_dataset = train_dataset
+        self._endless_batches: Iterator | None = None
         first = training_dataset(train_dataset, 0)
         check_training_dataset(
             first, self.strategy.num_replicas_in_sync, config.accumulation
@@ -262,107 +238,6 @@ class Trainer:
         ):
             return self._train()
 
-    def _train(self) -> TrainingResult:
-        state = self.keeper.restore()
-        written = self.consensus.chief and self.run.read_json("result.json") is not None
-        if self.consensus.from_chief(written) and self._is_done(state):
-            self.progress.say(
-                f"The run in {self.run.path} is complete ({state.epoch} epochs)."
-            )
-            return TrainingResult(state.history, str(self.run.path))
-        if state.epoch or state.step:
-            within = f" and {state.step} steps of the next" if state.step else ""
-            self.progress.say(
-                f"Going on after epoch {state.epoch} of {self.config.epochs}{within}."
-            )
-        self.keeper.start()
-        try:
-            self.callbacks.begin(state.callbacks)
-            with self.interruption, self.record.going_on(state):
-                self._train_epochs(state)
-        finally:
-            self.keeper.close()
-            self.callbacks.end(state.history[-1] if state.history else None)
-        with self.watchdog.paused():
-            if self.consensus.chief:
-                save_results(self.run, self.saved_model, self.loop, self.keeper, state)
-            self.consensus.total(0)  # nobody leaves before the files are written
-        return TrainingResult(state.history, str(self.run.path))
-
-    def _train_epochs(self, state: RunState) -> None:
-        runner = EpochRunner(
-            self.loop,
-            self.config,
-            self.steps_per_epoch,
-            consensus=self.consensus,
-            progress=self.progress,
-            callbacks=self.callbacks,
-            interruption=self.interruption,
-            log=self.record.add,
-            alive=self.watchdog.alive,
-            save=self._save,
-            checkpoint_is_due=self.keeper.is_due,
-            blame=self.problems.of_step,
-            last_checkpoint=self.keeper.last,
-        )
-        batches = None
-        while not self._is_done(state):
-            epoch = state.epoch
-            self.callbacks.begin_epoch(epoch)
-            if batches is None or not self._endless:
-                batches = distribute_training(
-                    self.train_dataset, epoch, state.step, self.strategy
-                )
-            row = runner.run(
-                state,
-                batches,
-                learning_rates(self.config, epoch, self.steps_per_epoch),
-                average_rates(
-                    self.config, epoch, self.steps_per_epoch, state.averages_warm_up
-                ),
-            )
-            try:
-                row |= self.validator.run(epoch, self._is_judged(epoch))
-            except (KeyboardInterrupt, TerminatedError):
-                self._save(state)
-                raise
-            self._end_epoch(state, row)
-            self.interruption.check()
-
-    def _end_epoch(self, state: RunState, row: dict[str, Any]) -> None:
-        """Writes down an epoch that is done."""
-        row["checkpoint_seconds"] = round(self.keeper.take_seconds(), 3)
-        row |= self.problems.count()
-        with self.watchdog.paused():  # a callback may save a model, and others wait
-            self.callbacks.end_epoch(state.epoch, row)
-            stop, ended = self.consensus.total(
-                self.interruption.seen is not None, self.callbacks.stop
-            )
-        state.history.append(row)
-        state.begin_next_epoch()
-        if stop and self.interruption.seen is None:  # it came to another worker
-            self.interruption.seen = signal.SIGTERM
-        state.stopped = bool(ended)
-        judged = row.get("ema_validation_accuracy", row.get("validation_accuracy"))
-        best = judged is not None and judged > state.best
-        if best:
-            state.best, state.best_epoch = judged, state.epoch
-        step = state.epoch * self.steps_per_epoch
-        self.record.add({"kind": "epoch", "step": step, **row})
-        every = self.config.checkpoint_every_epochs
-        due = every and state.epoch % every == 0
-        if best or due or stop or self._is_done(state):
-            self._save(state, best)
-        self.record.end_epoch(state)
-        self.progress.end_epoch(row)
-
-    def _save(self, state: RunState, best: bool = False) -> None:
-        """Begins to write a checkpoint; the others wait until the chief has."""
-        state.callbacks = self.callbacks.memory()
-        with self.watchdog.paused():
-            self.keeper.save(state, best)
-            self.consensus.total(0)
-
     def _make_watchdog(self, seconds: float) -> Watchdog:
         """Ends the process where others, without whom it cannot go on, are silent."""
         served = getattr(self.train_dataset, "served", False)
@@ -384,13 +259,13 @@ class Trainer:
         if self.consensus.workers == 1:
             self.interruption.check()
 
-    def _is_judged(self, epoch: int) -> bool:
-        every = self.config.validate_every_epochs
-        last = epoch + 1 == self.config.epochs
-        return last or (every > 0 and (epoch + 1) % every == 0)
-
-    def _is_done(self, state: RunState) -> bool:
-        return state.stopped or state.epoch >= self.config.epochs
+    def _batches(self, epoch: int, step: int) -> Iterator:
+        if self._endless_batches is not None:
+            return self._endless_batches
+        batches = distribute_training(self.train_dataset, epoch, step, self.strategy)
+        if self._endless:
+            self._endless_batches = batches
+        return batches
 
     @property
     def _endless(self) -> bool:

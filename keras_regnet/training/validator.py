@@ -1,19 +1,19 @@
 """Judges a model after an epoch, with its own weights and with averaged ones."""
 
+from __future__ import annotations
+
 import math
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_regnet.training.callbacks import Callbacks
-from keras_regnet.training.datasets import (
-    TrainDataset,
-    ValidationBatches,
-    distribute_training,
-)
-from keras_regnet.training.loop import Loop
-from keras_regnet.training.precise_batch_norm import PreciseBatchNorm
+
+if TYPE_CHECKING:
+    from keras_regnet.training.datasets import TrainDataset, ValidationBatches
+    from keras_regnet.training.loop import Loop
+    from keras_regnet.training.precise_batch_norm import PreciseBatchNorm
 
 
 class Validator:
@@ -64,6 +64,8 @@ class Validator:
         if not judged:
             return row
         if self.precise is not None:
+            from keras_regnet.training.datasets import distribute_training
+
             batches = distribute_training(
                 self.train_dataset, epoch, 0, self.loop.strategy
             )

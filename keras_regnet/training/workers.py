@@ -1,22 +1,19 @@
 """Workers that are alike, and what to say where one is gone."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import tensorflow as tf
+import keras
 
 from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.rendezvous import LostWorkerError
 from keras_regnet.training.run_directory import OF_EACH_MACHINE, differing
 
-# What TensorFlow raises when another worker died or gave up.
-_LOST = (
-    tf.errors.UnavailableError,
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-)
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 
 def agree(consensus: Consensus, configuration: Mapping[str, Any]) -> None:
@@ -80,13 +77,23 @@ def naming_lost_workers(consensus: Consensus) -> Iterator[None]:
     """
     try:
         yield
-    except _LOST as error:
-        if consensus.workers == 1:
+    except Exception as error:
+        if consensus.workers == 1 or not isinstance(error, _lost()):
             raise
         raise LostWorkerError(
             f"Worker {consensus.index} (of {consensus.workers}, from 0) lost another "
             f"one, which died or stopped. TensorFlow says: {_reason(error.message)}"
         ) from error
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    """What TensorFlow raises when another worker died or gave up."""
+    return (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+    )
 
 
 def _reason(message: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Self
 from keras_regnet.architecture.checks import read_fields
 from keras_regnet.training import checks
 from keras_regnet.training.config import OPTIMIZERS, WITH_FACTORS
-from keras_regnet.training.job import PRECISIONS
+from keras_regnet.training.model_config import PRECISIONS
 
 BATCH_NORMS = ("auto", "frozen", "trained")
 INITS = ("pretrained", "scratch")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_regnet.data import Data
+from keras_regnet.files import local_path
 from keras_regnet.publishing import exports, metadata
 from keras_regnet.publishing.copying import in_float32
 from keras_regnet.training.evaluation import evaluate_data
@@ -60,6 +61,7 @@ def export_trained(
         ImportError: The extra `export` is not installed.
     """
     exports.check_formats(formats)
+    local_path(output_dir, "output_dir")  # before work starts
     run = open_run(name_or_path)
     data = _data(run, dataset, data_dir, evaluate is not False or _calibrated(formats))
     if data is None and (evaluate or _calibrated(formats)):

@@ -9,10 +9,12 @@ import keras
 import tensorflow as tf
 
 from keras_regnet.data import Data, DataConfig, load
+from keras_regnet.files import local_path
 from keras_regnet.publishing.layout import check_name
 from keras_regnet.training import Trainer
 from keras_regnet.training.consensus import Consensus
 from keras_regnet.training.environment import describe_environment
+from keras_regnet.training.job import check_classes
 from keras_regnet.training.losses import Loss
 from keras_regnet.training.run_directory import RunDirectory
 from keras_regnet.transfer.class_weights import class_weights_of, weighted_cross_entropy
@@ -75,6 +77,9 @@ def fine_tune(
         DamagedImageError: `data_config.strict` is set and an image cannot be used. (A
             ValueError.)
     """
+    for folder, what in ((run_dir, "run_dir"), (publish_dir, "publish_dir")):
+        if folder is not None:  # before work starts
+            local_path(folder, what)
     strategy = strategy or tf.distribute.get_strategy()
     if (workers := Consensus(strategy).workers) > 1:
         raise ValueError(
@@ -86,11 +91,7 @@ def fine_tune(
     if not isinstance(source, Source):
         source = open_source(source)
     data = load(data_config)
-    if classes is not None and classes != data.num_classes:
-        raise ValueError(
-            f"The data set {data_config.name} has {data.num_classes} classes. "
-            f"Received: classes={classes}"
-        )
+    check_classes(data, classes)
     weights = class_weights_of(config.class_weights, data)
     phases = phases_of(config, data.batch_size, strategy.num_replicas_in_sync)
     keras.utils.set_random_seed(seed)

@@ -5,12 +5,34 @@ from pathlib import Path
 from typing import Any
 
 from keras_regnet.training import strategies
-from keras_regnet.training.flag_uses import uses_of_data
+from keras_regnet.training.flag_uses import Uses, uses_of_data
 from keras_regnet.training.flag_values import check_uses
 from keras_regnet.transfer import flags
 from keras_regnet.transfer.comparison import compare
+from keras_regnet.transfer.config import FineTuneConfig
 from keras_regnet.transfer.fine_tuning import fine_tune
 from keras_regnet.transfer.source import open_source
+
+
+def _uses_of_phases(values: Any, config: FineTuneConfig) -> Uses:
+    """By flag, whether a phase uses it, and what it would need."""
+    scratch = values.compare or config.init == "scratch"
+    pretrained = values.compare or config.init == "pretrained"
+    head = pretrained and (values.compare or config.head_epochs > 0)
+    body = pretrained and config.body_epochs > 0
+    of_body = body, "--body_epochs above 0 and --init=pretrained"
+    moving = body or scratch, "--body_epochs above 0"
+    return {
+        "init": (not values.compare, "--nocompare; there both are tried"),
+        "scratch_learning_rate": (scratch, "--init=scratch or --compare"),
+        "head_learning_rate": (head, "--head_epochs above 0 and --init=pretrained"),
+        "body_learning_rate": of_body,
+        "unfreeze": of_body,
+        "batch_norm": of_body,
+        "layer_decay": of_body,
+        "warmup_epochs": moving,
+        "stochastic_depth": moving,
+    }
 
 
 def run(values: Any) -> None:
@@ -37,10 +59,8 @@ def run(values: Any) -> None:
         {
             "seeds": (values.compare, "--compare"),
             "seed": (not values.compare, "--nocompare; there it is --seeds"),
-            "scratch_learning_rate": (
-                values.compare or config.init == "scratch",
-                "--init=scratch or --compare",
-            ),
+            **_uses_of_phases(values, config),
+            "publish": (publishes or not values.publish, "--nocompare"),
             "publish_dir": (publishes, "--publish and --nocompare"),
             "name": (publishes, "--publish and --nocompare"),
             **uses_of_data(data_config),

@@ -7,6 +7,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
+from keras_regnet.files import local_path
 from keras_regnet.weights import download
 from keras_regnet.weights.transfer import Refused, etags, shown
 
@@ -48,6 +49,8 @@ def fetch_from_hub(
     """
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo_id):
         raise ValueError(f"`repo_id` must be 'owner/model'. Received: {repo_id!r}")
+    if cache_dir is not None:
+        cache_dir = local_path(cache_dir, "cache_dir")
     endpoint = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
     quoted = urllib.parse.quote(revision or "main", safe="")
     url = f"{endpoint}/{repo_id}/resolve/{quoted}/{urllib.parse.quote(file_name)}"
@@ -60,7 +63,7 @@ def fetch_from_hub(
         importlib.import_module("huggingface_hub.utils")
     except ImportError:
         folder = Path(cache_dir or download.own_folder("hub"))
-        if sha256 is None and not (folder.expanduser() / kept_as).exists():
+        if sha256 is None and not (folder / kept_as).exists():
             # A large file's ETag is its SHA-256. The hub sends one on to where the
             # bytes are, and states the ETag in that answer, too.
             sha256 = next(filter(None, map(_digest, etags(url))), None)

@@ -258,9 +258,20 @@ sets_of_numbers = st.fixed_dictionaries(GOOD) | st.sampled_from(
 ).flatmap(lambda key: st.fixed_dictionaries({**GOOD, key: SUSPECT[key]}))
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(sets_of_numbers)
 def test_any_numbers_derive_consistently_or_are_refused(values):
+    derive_consistently_or_are_refused(values)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None, derandomize=True, database=None)
+@given(sets_of_numbers)
+def test_many_numbers_derive_consistently_or_are_refused(values):
+    derive_consistently_or_are_refused(values)
+
+
+def derive_consistently_or_are_refused(values):
     try:
         parameters = RegNetParameters(**values)
     except ValueError as error:

@@ -246,7 +246,9 @@ def killed(work):
     return os.WIFSIGNALED(status)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))]
+)
 def test_killed_at_any_instruction(path, seed):
     """SIGKILL in the middle of SQLite's own work, again and again."""
     count, kills, most = 40, 0, 1500  # a whole run has some 3900

@@ -1,16 +1,14 @@
 """The kernels of convolution: which is chosen where, and that all compute the same."""
 
-import json
 import os
 import platform
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_regnet.layers import BatchNormalization, GroupedConv2D, kernels
+from tests import fork_server
 from tests.layers.test_grouped_conv import SHAPES, layer_and_input
 
 pytestmark = pytest.mark.kernels
@@ -37,10 +35,13 @@ def results(function, images, kernel):
 
 @pytest.mark.parametrize(("channels", "filters", "groups"), SHAPES)
 @pytest.mark.parametrize(
-    ("stride", "padding", "dilation"),
-    [(1, "same", 1), (2, (1, 1), 1), (2, "valid", 1), (1, (2, 2), 2), (2, "same", 1)],
+    ("size", "stride", "padding", "dilation"),
+    [
+        (8, 1, "same", 1),
+        (7, 1, (2, 2), 2),
+        *((size, 2, way, 1) for size in (7, 8) for way in ("same", "valid", (1, 1))),
+    ],
 )
-@pytest.mark.parametrize("size", [7, 8])
 def test_all_kernels_have_the_same_gradients(
     channels, filters, groups, stride, padding, dilation, size
 ):
@@ -163,9 +164,7 @@ print("fine")
 
 def test_strided_gradients_of_few_channels_stay_in_their_memory():
     """In a process of its own, which a wrong one would end."""
-    done = subprocess.run(
-        [sys.executable, "-c", _STRIDED], capture_output=True, text=True
-    )
+    done = fork_server.run(["-c", _STRIDED])
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.endswith("fine\n")
 
@@ -350,82 +349,3 @@ def test_gradients_in_other_precisions(dtype):
         gradients.append(tape.gradient(loss, layer.kernel.value).numpy())
     scale = np.abs(gradients[0]).max()
     np.testing.assert_allclose(*gradients, rtol=0, atol=0.02 * scale)
-
-
-_TRAINED = """
-import json, sys
-import keras_regnet
-import keras, numpy as np, tensorflow as tf
-from keras_regnet.layers import kernels
-keras.utils.set_random_seed(3)
-model = keras_regnet.RegNetY(depth=3, w0=16, wa=16, wm=2.0, group_width=8,
-                             input_shape=(32, 32, 3), classes=4)
-rng = np.random.default_rng(0)
-x, y = rng.normal(size=(16, 32, 32, 3)).astype("float32"), rng.integers(0, 4, 16)
-model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy")
-losses = model.fit(x, y, epochs=3, batch_size=16, shuffle=False,
-                   verbose=0).history["loss"]
-model.export(sys.argv[1] + "/export", verbose=False)
-tf.saved_model.save(model, sys.argv[1] + "/save")
-print(json.dumps({"losses": losses, "outputs": model.predict(x, verbose=0).tolist(),
-                  "native": kernels.cpu_has_native_gradient("float32")}))
-"""
-
-_LOADED = """
-import json, sys
-import numpy as np, tensorflow as tf
-rng = np.random.default_rng(0)
-x = tf.constant(rng.normal(size=(16, 32, 32, 3)).astype("float32"))
-found = {}
-for made in ("0", "1"):
-    for name in ("export", "save"):
-        loaded = tf.saved_model.load(f"{sys.argv[1]}/{made}/{name}")
-        signature = loaded.signatures["serving_default"]
-        with tf.GradientTape() as tape:
-            outputs = loaded.serve(x) if name == "export" else signature(x)
-            if isinstance(outputs, dict):
-                outputs, = outputs.values()
-            loss = -tf.reduce_mean(tf.math.log(outputs[:, 0]))
-        variables = {v.name: v for v in tape.watched_variables()}
-        kernel, = (v for n, v in variables.items() if "s1_b1/conv2/conv/k" in n)
-        gradient = tape.gradient(loss, kernel)
-        found[f"{made} {name}"] = outputs.numpy().tolist(), gradient.numpy().tolist()
-assert "keras_regnet" not in sys.modules
-print(json.dumps(found))
-"""
-
-
-def _run(program, folder, onednn):
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(folder)],
-        env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_models_train_the_same_and_run_where_they_were_not_exported(tmp_path):
-    """With and without oneDNN; the SavedModels of each with the other's kernels."""
-    trained = {}
-    for onednn in ("1", "0"):
-        (tmp_path / onednn).mkdir()
-        trained[onednn] = _run(_TRAINED, tmp_path / onednn, onednn)
-    assert not trained["0"]["native"]
-    assert trained["1"]["native"] or not X86
-    losses = [trained[onednn]["losses"] for onednn in ("1", "0")]
-    np.testing.assert_allclose(*losses, rtol=1e-3)
-    assert losses[0][-1] < losses[0][0]
-    outputs = [trained[onednn]["outputs"] for onednn in ("1", "0")]
-    np.testing.assert_allclose(*outputs, rtol=0, atol=2e-3)
-    with_onednn, without = (_run(_LOADED, tmp_path, onednn) for onednn in ("1", "0"))
-    assert len(with_onednn) == 4
-    for name, (outputs, gradient) in with_onednn.items():
-        expected = trained[name[0]]["outputs"]
-        np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4)
-        other_outputs, other_gradient = without[name]
-        np.testing.assert_allclose(other_outputs, expected, rtol=0, atol=1e-4)
-        scale = np.abs(gradient).max()
-        assert scale > 0
-        np.testing.assert_allclose(other_gradient, gradient, rtol=0, atol=1e-3 * scale)

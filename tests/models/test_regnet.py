@@ -88,7 +88,7 @@ def test_bad_arguments_are_named(make, message):
         make()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     depth=st.integers(1, 5),
     w0=st.integers(1, 5).map(lambda n: 8 * n),

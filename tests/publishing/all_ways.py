@@ -4,6 +4,7 @@ A program of its own, so that nothing of the tests' process helps: its arguments
 model's folders; it prints a line of JSON for each, ways to differences.
 """
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -80,6 +81,8 @@ def differences_with_the_package(path: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    # A SavedModel is read once and not again by every layer.
+    tf.saved_model.load = functools.cache(tf.saved_model.load)
     paths = [Path(argument) for argument in sys.argv[1:]]
     alone = [differences(path) for path in paths]
     assert "keras_regnet" not in sys.modules

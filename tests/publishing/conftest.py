@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from keras_regnet import AnyNet
+from keras_regnet.preprocessing import PreprocessingSpec
 from keras_regnet.publishing import publish
 from tests.publishing.networks import parameters, trained
 
 NAMES = ("shoe", "coat", "bag", "shirt", "boot")
+SPECIFICATION = PreprocessingSpec(16, 20, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 
 
 def network(block="x", image=(28, 28, 1), **options):
@@ -40,11 +42,15 @@ def logits(model, images):
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory):
-    """A folder with an X and a Y network, and the networks."""
+    """A folder with an X and a Y network, and the networks.
+
+    They end in a softmax and in sigmoids; the second takes images of any size.
+    """
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("published")
     models = {}
-    for block, options in (("x", {"dropout": 0.1}), ("y", {"image": (None, None, 3)})):
+    of_any_size = {"image": (None, None, 3), "classifier_activation": "sigmoid"}
+    for block, options in (("x", {"dropout": 0.1}), ("y", of_any_size)):
         model = network(block, **options)
         models[model.name] = model
         publish(
@@ -56,3 +62,31 @@ def published(tmp_path_factory):
             measure_speed=block == "x",
         )
     return folder, models
+
+
+@pytest.fixture(scope="session")
+def published_as(tmp_path_factory):
+    """A function from a kind of network to the folder of it, and the network."""
+    made = {}
+
+    def find(kind):
+        if kind not in made:
+            keras.utils.set_random_seed(0)
+            folder = tmp_path_factory.mktemp(kind)
+            model = {
+                "features": lambda: network(
+                    include_top=False, pooling="avg", classes=1000
+                ),
+                "normalized": lambda: network(
+                    "y",
+                    (16, 16, 3),
+                    include_preprocessing=False,
+                    preprocessing=SPECIFICATION,
+                    classifier_activation="tanh",
+                ),
+                "photographs": lambda: network(image=(64, 64, 3)),
+            }[kind]()
+            made[kind] = publish(model, folder, measure_speed=False), model
+        return made[kind]
+
+    return find

@@ -64,7 +64,8 @@ def check(model, folder):
     assert difference < 1e-4 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("block", ["x", "y"])
+# What is in X is in Y, too.
+@pytest.mark.parametrize("block", [pytest.param("x", marks=pytest.mark.slow), "y"])
 def test_two_stages(block, tmp_path):
     check(network(block, classifier_activation=None), tmp_path)
 

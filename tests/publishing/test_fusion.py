@@ -16,8 +16,6 @@ from keras_regnet.publishing.group_blocks import block_groups
 from tests.publishing import networks
 from tests.torch_peer import relative_difference
 
-pytestmark = pytest.mark.kernels
-
 
 def outputs(model, images):
     return keras.tree.flatten(
@@ -62,6 +60,7 @@ def with_stages(kind):
     }[kind]()
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize(
     "kind",
     [
@@ -111,6 +110,7 @@ def test_what_was_fused_is_saved_and_fuses_again(tmp_path):
     assert keras_regnet.preprocessing_for(again).specification.channels == 1
 
 
+@pytest.mark.kernels
 def test_the_form_of_a_fused_models_convolutions_can_be_chosen():
     model = networks.two_stages(input_shape=(None, None, 3))
     fused = fuse(model)
@@ -225,6 +225,7 @@ def test_a_fused_network_is_not_rebuilt_from_arguments():
         keras_regnet.models.arguments_of(fuse(networks.two_stages()))
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize(
     ("block", "group_width", "widths", "expected"),
     [

@@ -15,8 +15,6 @@ from keras_regnet.publishing.litert_export import export_litert, interpreter
 from tests.publishing import networks
 from tests.torch_peer import relative_difference
 
-pytestmark = pytest.mark.kernels
-
 litert = pytest.importorskip("ai_edge_litert.interpreter")
 
 

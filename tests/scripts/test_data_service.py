@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from tests.script_runner import run_script
 from tests.scripts.programs import TINY, run, start
 from tests.training.processes import free_ports
 
@@ -88,17 +89,17 @@ WORKER = "--role=worker"
 DISPATCHER = "--role=dispatcher"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "--role must be dispatcher or worker"),
-        ([DISPATCHER, "--port=0"], "needs --workers. Received: None"),
-        ([DISPATCHER, "--port=0", "--workers=a:1,a:1"], "different addresses"),
-        ([WORKER, "--dispatcher=a:1", "--address=b:0"], "host:port. Received: 'b:0'"),
-        ([WORKER, "--dispatcher=a:1", "--address=b:1", "--workers=b:1"], "no use for"),
-    ],
-)
-def test_wrong_flags(arguments, message):
-    error = run("data_service", *arguments, code=2, fresh=not arguments)
-    assert message in error
-    assert len([x for x in error.splitlines() if x.startswith("Error: ")]) == 1
+def test_wrong_flags(tmp_path):
+    cases = {
+        "--role must be dispatcher or worker": [],
+        "needs --workers. Received: None": [DISPATCHER, "--port=0"],
+        "different addresses": [DISPATCHER, "--port=0", "--workers=a:1,a:1"],
+        "host:port. Received: 'b:0'": [WORKER, "--dispatcher=a:1", "--address=b:0"],
+        "no use for": [WORKER, "--dispatcher=a:1", "--address=b:1", "--workers=b:1"],
+    }
+    runs = run_script("data_service.py", list(cases.values()), tmp_path)
+    for message, done in zip(cases, runs, strict=True):
+        assert done.returncode == 2, done
+        assert message in done.stderr
+        assert done.stderr.count("Error: ") == 1
+        assert "Traceback" not in done.stderr

@@ -35,6 +35,7 @@ def pictures(root, **counts):
     return root
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on_with(source, tmp_path):
     """SIGKILL in the second phase; the same command with --resume ends it."""
     options = [f"--source={source}", *TINY, "--head_epochs=1", "--body_epochs=20"]
@@ -54,7 +55,7 @@ def test_killed_and_gone_on_with(source, tmp_path):
     assert [row["epoch"] for row in result["history"]] == list(range(1, 22))
 
 
-def test_bad_input_is_one_message_before_work_starts(source, tmp_path):
+def test_help_and_bad_input_of_which_each_is_one_message(source, tmp_path):
     """All in one process: most of the time would go into its start."""
     common = [f"--source={source}", f"--run_dir={tmp_path / 'run'}", "--nopublish"]
     one = pictures(tmp_path / "one", ants=3)
@@ -87,17 +88,25 @@ def test_bad_input_is_one_message_before_work_starts(source, tmp_path):
         "--seeds does nothing without --compare": ["--seeds=1"],
         "--scratch_learning_rate does nothing": ["--scratch_learning_rate=0.1"],
         "--pad does nothing without": ["--pad=2", "--augment=random_resized_crop"],
+        "--unfreeze does nothing without": ["--unfreeze=1", "--body_epochs=0"],
+        "--init does nothing without --nocompare": ["--compare", "--init=scratch"],
     }
-    for (message, case), done in zip(
-        cases.items(),
-        run_script("finetune.py", [common + case for case in cases.values()], tmp_path),
-        strict=True,
-    ):
+    *runs, told = run_script(
+        "finetune.py",
+        [*(common + case for case in cases.values()), ["--help"]],
+        tmp_path,
+    )
+    for (message, case), done in zip(cases.items(), runs, strict=True):
         assert done.returncode == 2, (case, done.stderr)
         assert message in done.stderr
         assert done.stderr.count("Error:") == 1
         assert "Received: " in done.stderr
     assert not (tmp_path / "run").exists()
+    assert told.returncode == 0
+    assert "--source=runs/fashion --dataset=digits --compare" in told.stdout
+    assert "The two phases" in told.stdout
+    assert "--batch_norm=auto|frozen|trained" in told.stdout
+    assert max(map(len, told.stdout.splitlines())) <= 88
 
 
 def test_compare(source, tmp_path):
@@ -114,11 +123,3 @@ def test_compare(source, tmp_path):
     assert found["seeds"] == [4]
     (accuracy,) = found["methods"]["two_phase"]["accuracies"]
     assert f"{100 * accuracy:.2f}" in table
-
-
-def test_help():
-    text = run("finetune", "--help")
-    assert "--source=runs/fashion --dataset=digits --compare" in text
-    assert "The two phases" in text
-    assert "--batch_norm=auto|frozen|trained" in text
-    assert max(map(len, text.splitlines())) <= 88

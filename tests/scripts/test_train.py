@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import keras_regnet  # noqa: F401 (registers the layers of the saved models)
+from tests.script_runner import run_script
 from tests.scripts.programs import TINY, completed, run, start
 
 pytest.importorskip("sklearn")
@@ -26,19 +27,29 @@ def trained(tmp_path_factory):
     return path
 
 
-def test_evaluate(trained, tmp_path):
-    table = run("evaluate", f"--model={trained}")
-    assert "360 images" in table
+@pytest.fixture(scope="module")
+def evaluations(trained, tmp_path_factory):
+    """What evaluate.py says, several times in one process; and where it writes."""
+    folder = tmp_path_factory.mktemp("evaluations")
+    of_run = [f"--model={trained}", f"--output={folder}"]
+    cases = [
+        [f"--model={trained}"],
+        [*of_run, "--json"],
+        [*of_run, "--report", "--mistakes=7"],
+        [*of_run, "--report", "--dataset=digits"],
+        ["--model=nowhere"],
+    ]
+    runs = run_script("evaluate.py", cases, folder)
+    assert [run.returncode for run in runs] == [0, 0, 0, 2, 2], runs
+    assert not [run for run in runs if "Traceback" in run.stderr]
+    return runs, folder
+
+
+def test_evaluate(trained, evaluations):
+    (plain, as_json, *_), _ = evaluations
+    assert "360 images" in plain.stdout
     assert (trained / "confusion_matrix.png").stat().st_size > 1000
-    found = json.loads(
-        run(
-            "evaluate",
-            f"--model={trained}",
-            "--json",
-            f"--output={tmp_path}",
-            fresh=True,
-        )
-    )
+    found = json.loads(as_json.stdout)
     assert np.array(found["confusion"]).sum() == found["count"] == 360
     final = json.loads((trained / "result.json").read_text())["final"]
     assert found["top1"] == final["validation_accuracy"]
@@ -46,23 +57,17 @@ def test_evaluate(trained, tmp_path):
     assert [row["class"] for row in found["per_class"]] == list("0123456789")
 
 
-def test_evaluate_writes_the_report(trained, tmp_path):
-    pictures = f"--output={tmp_path}"
-    said = run("evaluate", f"--model={trained}", "--report", "--mistakes=7", pictures)
-    assert f"Report: {tmp_path / 'report.html'}" in said
-    report = (tmp_path / "report.html").read_text()
+def test_evaluate_writes_the_report(evaluations):
+    (_, _, told, refused, nowhere), folder = evaluations
+    assert f"Report: {folder / 'report.html'}" in told.stdout
+    report = (folder / "report.html").read_text()
     assert report.count("<img ") == 7
     assert "--epochs=2" in report  # the command line of the run
-    other = ["--report", "--dataset=digits"]
-    error = run("evaluate", f"--model={trained}", *other, code=2)
-    assert "Received: --model=" in error
+    assert "Received: --model=" in refused.stderr
+    assert "a run directory, a .keras file" in nowhere.stderr
 
 
 def test_predict(trained, tmp_path):
-    table = run("predict", f"--model={trained}", "--from_validation=3", "--top=2")
-    assert table.count("true class") == 3
-    assert len(table.splitlines()) == 9
-
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     picture = tf.cast(np.arange(12 * 9 * 3).reshape(12, 9, 3) % 256, tf.uint8)
@@ -80,31 +85,69 @@ def test_predict(trained, tmp_path):
     assert len(shares) == 3
     assert shares == sorted(shares, reverse=True)
 
-    error = run("predict", f"--model={trained}", pictures / "broken.png", code=2)
-    assert "None of the pictures" in error
-
-
-def test_dry_run_of_the_papers_recipe(tmp_path):
-    text = run(
-        "train",
-        "--recipe=pycls_100e",
-        "--model=regnety_032",
-        "--dataset=imagenet2012",
-        f"--data_dir={tmp_path}",
-        "--num_gpus=8",
-        "--dry_run",
-        f"--run_dir={tmp_path / 'run'}",
+    table, broken, nowhere = run_script(
+        "predict.py",
+        [
+            [f"--model={trained}", "--from_validation=3", "--top=2"],
+            [f"--model={trained}", pictures / "broken.png"],
+            ["--model=nowhere"],
+        ],
+        tmp_path,
     )
+    assert table.stdout.count("true class") == 3
+    assert len(table.stdout.splitlines()) == 9
+    assert "None of the pictures" in broken.stderr
+    assert "--from_validation" in nowhere.stderr
+    assert [each.returncode for each in (table, broken, nowhere)] == [0, 2, 2]
+
+
+WRONG = [
+    (["--model=RegNetX-201MF"], "200"),
+    (["--block=x", "--depth=3"], "Give either --model"),
+    (["--run_dir="], "run_dir must be the folder"),
+    (["--recipe=pycls"], "Did you mean pycls_100e"),
+    (["--num_gpus=99"], "num_gpus must be from 0 to"),
+    (["--dry_run", "--num_gpus=7"], "split evenly"),
+    (["--run_dir=/proc/run"], "Error: Cannot write /proc/run"),
+    ([*TINY, "--epochs=2"], "already holds a run"),
+]
+
+
+@pytest.fixture(scope="module")
+def answers(trained, tmp_path_factory):
+    """What train.py says where it does not train, in one process."""
+    folder = tmp_path_factory.mktemp("answers")
+    cases = {
+        "dry run": [
+            "--recipe=pycls_100e",
+            "--model=regnety_032",
+            "--dataset=imagenet2012",
+            f"--data_dir={folder}",
+            "--num_gpus=8",
+            "--dry_run",
+            f"--run_dir={folder / 'run'}",
+        ],
+        "recipe": [*TINY, "--epochs=2", "--label_smoothing=0.1", "--print_recipe"],
+        "help": ["--help"],
+    }
+    wrong = [[f"--run_dir={trained}", *arguments] for arguments, _ in WRONG]
+    runs = run_script("train.py", [*cases.values(), *wrong], folder)
+    assert [run.returncode for run in runs] == [0] * 3 + [2] * len(WRONG), runs
+    return dict(zip(cases, runs, strict=False)), runs[3:], folder / "run"
+
+
+def test_dry_run_of_the_papers_recipe(answers):
+    text = answers[0]["dry run"].stdout
     assert "learning rate 0.4" in text
     assert "512 images, 64 on each of 8" in text
     assert "2,502 an epoch, 250,200 in 100 epochs" in text
-    picture = tmp_path / "run" / "learning_rate.png"
+    picture = answers[2] / "learning_rate.png"
     assert picture.stat().st_size > 5000
     assert [each.name for each in picture.parent.iterdir()] == [picture.name]
 
 
-def test_a_printed_recipe_is_a_recipe_file(tmp_path):
-    first = run("train", *TINY, "--epochs=2", "--label_smoothing=0.1", "--print_recipe")
+def test_a_printed_recipe_is_a_recipe_file(answers, tmp_path):
+    first = answers[0]["recipe"].stdout
     path = tmp_path / "mine.yaml"
     path.write_text(first)
     again = run("train", f"--recipe_file={path}", "--print_recipe")
@@ -114,13 +157,20 @@ def test_a_printed_recipe_is_a_recipe_file(tmp_path):
     assert "epochs: 2\n" in again
 
 
-def test_help():
-    text = run("train", "--help")
+def test_help(answers):
+    text = answers[0]["help"].stdout
     assert "  scripts/train.py --recipe=pycls_100e" in text
     assert "Checkpoints and going on" in text
 
 
-def test_two_replicas_on_one_cpu(trained, tmp_path):
+def test_wrong_arguments_are_one_message(answers):
+    for (arguments, message), done in zip(WRONG, answers[1], strict=True):
+        assert message in done.stderr, arguments
+        assert done.stderr.count("Error:") == 1
+        assert "Traceback" not in done.stderr
+
+
+def test_two_replicas_on_one_cpu(tmp_path):
     run(
         "train",
         *TINY,
@@ -135,36 +185,6 @@ def test_two_replicas_on_one_cpu(trained, tmp_path):
     assert result["final"]["validation_count"] == 360
     described = json.loads((tmp_path / "run" / "config.json").read_text())
     assert described["environment"]["replicas"] == 2
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--model=RegNetX-201MF"], "200"),
-        (["--block=x", "--depth=3"], "Give either --model"),
-        (["--run_dir="], "run_dir must be the folder"),
-        (["--recipe=pycls"], "Did you mean pycls_100e"),
-        (["--num_gpus=99"], "num_gpus must be from 0 to"),
-        (["--dry_run", "--num_gpus=7"], "split evenly"),
-        (["--run_dir=/proc/run"], "Error: Cannot write /proc/run"),
-        ([*TINY, "--epochs=2"], "already holds a run"),
-    ],
-)
-def test_wrong_arguments_are_one_message(trained, arguments, message):
-    error = run("train", f"--run_dir={trained}", *arguments, code=2)
-    assert message in error
-    assert error.count("Error:") == 1
-
-
-@pytest.mark.parametrize(
-    ("script", "arguments", "message"),
-    [
-        ("evaluate", ["--model=nowhere"], "a run directory, a .keras file"),
-        ("predict", ["--model=nowhere"], "--from_validation"),
-    ],
-)
-def test_wrong_models_and_pictures(script, arguments, message):
-    assert message in run(script, *arguments, code=2)
 
 
 def kill_and_go_on(tmp_path, options, kill_after):

@@ -102,6 +102,7 @@ def run(strategy, folder, dtype, steps, backwards=False):
         folder / f"{dtype}-{backwards}",
         strategy=strategy,
         callbacks=[recorder],
+        save_models=False,
         verbose=0,
     ).train()
     return {

@@ -41,7 +41,9 @@ def test_averages_of_a_short_run_are_not_its_first_weights(tmp_path):
     model = toys.network(dtype="float64")
     data = toys.train(dtype="float64"), toys.validation(dtype="float64")
     config = toys.config(epochs=8, ema_decay=0.9999)
-    result = Trainer(model, *data, config, tmp_path, verbose=0).train()
+    result = Trainer(
+        model, *data, config, tmp_path, save_models=False, verbose=0
+    ).train()
     row = result.final
     assert row["ema_validation_accuracy"] > row["validation_accuracy"] - 0.1
 

@@ -7,7 +7,7 @@ from keras_regnet.training import Trainer
 from tests.training import toys
 
 
-def train(run_dir, callbacks, resume=False, **fields):
+def train(run_dir, callbacks, resume=False, save_models=False, **fields):
     model = toys.network()
     trainer = Trainer(
         model,
@@ -17,6 +17,7 @@ def train(run_dir, callbacks, resume=False, **fields):
         run_dir,
         callbacks=callbacks,
         resume=resume,
+        save_models=save_models,
         verbose=0,
     )
     return model, trainer.train()
@@ -68,7 +69,7 @@ def test_are_called_as_fit_calls_them(tmp_path):
 
 def test_early_stopping_ends_the_run_for_good(tmp_path):
     stop = keras.callbacks.EarlyStopping("val_loss", patience=0, min_delta=100)
-    _, result = train(tmp_path, [stop], epochs=4)
+    _, result = train(tmp_path, [stop], save_models=True, epochs=4)
     assert len(result.history) == 2
     assert (tmp_path / "model.keras").is_file()
     _, again = train(tmp_path, [], resume=True, epochs=4)
@@ -168,3 +169,107 @@ def test_callbacks_without_effect_are_refused(tmp_path, callback):
 def test_others_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"keras\.callbacks\.Callback"):
         train(tmp_path, [print])
+
+
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_epoch_begin"])
+def test_a_stop_within_an_epoch_ends_it_there_as_in_fit(tmp_path, hook):
+    """Then comes what an epoch ends with: its validation, and its hooks."""
+
+    class Stop(Calls):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if hook == "on_train_batch_end" and batch == 3 and "test" in self.seen:
+                self.model.stop_training = True
+
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch, logs)
+            if hook == "on_epoch_begin" and epoch == 1:
+                self.model.stop_training = True
+
+    calls = Stop()
+    _, result = train(tmp_path, [calls], save_models=True, epochs=4)
+    last = 3 if hook == "on_train_batch_end" else 0
+    steps = [f"{word} {step}" for step in range(6) for word in ("begin", "end")]
+    assert calls.seen == [
+        "train",
+        "epoch 0",
+        *steps,
+        "test",
+        "epoch 1",
+        *steps[: 2 * last + 2],
+        "test",
+        "done",
+    ]
+
+    class InFit(Stop):
+        def on_train_batch_end(self, batch, logs=None):
+            Stop.on_train_batch_end(self, batch, {"loss": 0, "accuracy": 0})
+
+        on_test_end = keras.callbacks.Callback.on_test_end
+        on_epoch_end = keras.callbacks.Callback.on_epoch_end
+
+    fitted = InFit()
+    model = toys.network()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(
+        toys.train()(0),
+        validation_data=toys.validation(),
+        epochs=4,
+        verbose=0,
+        callbacks=[fitted],
+    )
+    assert calls.seen == fitted.seen
+    assert len(result.history) == 2
+    assert (tmp_path / "model.keras").is_file()
+    _, again = train(tmp_path, [], resume=True, epochs=4)
+    assert again.history == result.history
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_csv_logger_goes_on_in_its_file(tmp_path, append):
+    """Without rows twice, and without losing those of other runs."""
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                raise Interrupted
+
+    path, fields = tmp_path / "keras.csv", {"epochs": 4, "checkpoint_every_epochs": 2}
+    before = b"epoch,accuracy\r\n7,0.5\r\n"
+    if append:
+        path.write_bytes(before)
+
+    def logger():
+        return keras.callbacks.CSVLogger(path, append=append)
+
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run", [logger(), Interrupt()], **fields)
+    train(tmp_path / "run", [logger()], resume=True, **fields)
+    first = [line.split(b",")[0] for line in path.read_bytes().splitlines()]
+    assert first == [b"epoch", *[b"7"] * append, b"0", b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy", "validation_accuracy"])
+def test_early_stopping_stops_at_the_same_epoch_after_a_resume(tmp_path, monitor):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                raise Interrupted
+
+    def stop():
+        return keras.callbacks.EarlyStopping(monitor, patience=2, min_delta=0.5)
+
+    whole = stop()
+    _, expected = train(tmp_path / "whole", [whole], epochs=7)
+    assert len(expected.history) < 7
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run", [stop(), Interrupt()], epochs=7)
+    again = stop()
+    _, result = train(tmp_path / "run", [again], resume=True, epochs=7)
+    assert toys.numbers(result) == toys.numbers(expected)
+    for name in ("wait", "best", "best_epoch", "stopped_epoch", "min_delta"):
+        assert getattr(again, name) == getattr(whole, name)

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -9,6 +6,7 @@ from keras_regnet.training import Trainer, checkpoints
 from keras_regnet.training.callbacks import Callbacks
 from keras_regnet.training.metrics import MetricsFile
 from keras_regnet.training.run_directory import RunDirectory
+from tests import fork_server
 from tests.training import toys
 
 
@@ -79,23 +77,23 @@ def test_a_stated_checksum_is_verified(tmp_path):
 
 
 def test_training_goes_on_from_the_one_before_a_damaged_one(tmp_path):
-    def trainer(name, **arguments):
+    def trainer(**arguments):
         return Trainer(
             toys.network(dropout=0.2),
             toys.train(),
             toys.validation(),
             toys.config(),
-            tmp_path / name,
+            tmp_path,
+            save_models=False,
             verbose=0,
             **arguments,
         )
 
-    whole = trainer("whole").train()
-    trainer("damaged").train()
-    newest = tmp_path / "damaged" / "checkpoints" / "step-000000024.npz"
+    whole = trainer().train()
+    newest = tmp_path / "checkpoints" / "step-000000024.npz"
     newest.write_bytes(cut(newest.read_bytes()))
     with pytest.warns(UserWarning, match="step-000000024"):
-        result = trainer("damaged", resume=True).train()
+        result = trainer(resume=True).train()
     assert toys.numbers(result) == toys.numbers(whole)
 
 
@@ -222,16 +220,17 @@ time.sleep(60)
 
 
 def test_one_process_at_a_time_has_a_run_directory(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDS, tmp_path], stdout=subprocess.PIPE, text=True
-    ) as other:
+    other = fork_server.start(["-c", HOLDS, tmp_path])
+    try:
         assert other.stdout.readline() == "held\n"
         half = tmp_path / "checkpoints" / ".step-000000009.1.tmp.npz"
         half.touch()
         with pytest.raises(ValueError, match=rf"Another.*held by process {other.pid} "):
             RunDirectory(tmp_path).open({}, {}, True)
         assert half.exists()
+    finally:
         other.kill()  # what it held is free without more ado
+        other.wait()
     RunDirectory(tmp_path).open({}, {}, True)
     assert not half.exists()
 
@@ -302,3 +301,17 @@ def test_an_epoch_that_is_judged_again_stands_once_in_the_metrics(tmp_path):
         file.add({"kind": kind, "epoch": epoch, "step": step})
     file.go_on(12, 1)  # killed between the judgement and the checkpoint
     assert [row["epoch"] for row in file.read() if row["kind"] == "epoch"] == [1]
+
+
+def test_the_best_alone_is_gone_on_from_and_not_begun_anew(tmp_path):
+    snapshot = checkpoints.take_snapshot(2, groups(2.0), {})
+    checkpoints.write_checkpoint(tmp_path, snapshot, best=True).unlink()
+    assert restore(tmp_path, groups(0.0)) == (2, {})
+    best = tmp_path / "best.npz"
+    best.write_bytes(cut(best.read_bytes()))
+    with (
+        pytest.warns(UserWarning, match="cannot be read"),
+        pytest.raises(ValueError, match=r"anew, remove.*Received: .*best\.npz"),
+    ):
+        checkpoints.read_newest(tmp_path)
+    assert best.exists()

@@ -2,19 +2,17 @@
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_regnet.architecture import RegNetParameters
 from keras_regnet.data import DamagedImageError, DataConfig, load
-from keras_regnet.training import TrainingConfig
+from keras_regnet.training import Trainer, TrainingConfig
 from keras_regnet.training.evaluation import evaluate_data
-from keras_regnet.training.job import ModelConfig, train_network
 from keras_regnet.training.strategies import make_strategy
 from tests.data.damaged import huge_jpeg, jpeg, truncated
 
-TINY = RegNetParameters(depth=2, w0=8, wa=8, wm=2, group_width=8)
 BAD = {"03.jpg": truncated, "07.jpg": lambda: b"", "11.jpg": huge_jpeg}
 
 
@@ -39,17 +37,37 @@ def pictures(tmp_path, monkeypatch):
     return root
 
 
+def network():
+    return keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+
+
+def data_of(pictures, **fields):
+    return load(DataConfig(str(pictures), image_size=16, batch_size=8, **fields))
+
+
 def train(pictures, run_dir, strategy=None, **fields):
-    data = DataConfig(str(pictures), image_size=16, batch_size=8, **fields)
-    training = TrainingConfig(epochs=2, warmup_epochs=0)
-    return train_network(
-        ModelConfig(architecture=TINY),
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        model = network()
+    data = data_of(pictures, **fields)
+    config = TrainingConfig(epochs=2, warmup_epochs=0, learning_rate=1e-6)
+    return Trainer(
+        model,
         data,
-        training,
+        data,
+        config,
         run_dir,
         strategy=strategy,
+        from_logits=False,
+        save_models=False,
         verbose=0,
-    )
+    ).train()
 
 
 def test_counted_and_named_once_while_training_goes_on(pictures, tmp_path):
@@ -83,12 +101,10 @@ def test_a_run_may_refuse_them(pictures, tmp_path):
 
 
 def test_an_evaluation_names_what_is_left(pictures):
-    config = DataConfig(str(pictures), image_size=16, batch_size=8)
-    model = ModelConfig(architecture=TINY).build((16, 16, 3), 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("default", "Skipped an image")
-        evaluation = evaluate_data(model, load(config), worst=23)
+        evaluation = evaluate_data(network(), data_of(pictures), worst=23)
     assert evaluation.count == 23
     names = {mistake.name for mistake in evaluation.worst}
     assert names
@@ -97,7 +113,5 @@ def test_an_evaluation_names_what_is_left(pictures):
 
 
 def test_an_evaluation_may_refuse_them(pictures):
-    config = DataConfig(str(pictures), image_size=16, batch_size=8, strict=True)
-    model = ModelConfig(architecture=TINY).build((16, 16, 3), 2)
     with pytest.raises(DamagedImageError, match=r"Received: .*val/a/04\.jpg"):
-        evaluate_data(model, load(config))
+        evaluate_data(network(), data_of(pictures, strict=True))

@@ -4,11 +4,14 @@ import json
 
 import pytest
 import tensorflow as tf
+from absl import flags as absl_flags
 
 from keras_regnet.data import describe
+from keras_regnet.training import flags
 from keras_regnet.training.dry_run import dry_run, format_dry_run, sparkline
 from keras_regnet.training.recipes import configure
 from keras_regnet.training.strategies import count_devices
+from keras_regnet.training.train_program import train
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +96,17 @@ def test_devices_are_counted_without_waiting_for_workers(monkeypatch):
         assert count_devices(name) == 3 * max(1, gpus)
         assert count_devices(name, 8) == 24
     assert count_devices("mirrored", 8) == 8
+
+
+def test_the_classes_to_be_sure_of_are_checked(tmp_path):
+    """Before anything is printed or drawn."""
+    values = absl_flags.FlagValues()
+    flags.define(values)
+    values(["train.py", "--dry_run", "--classes=11", f"--run_dir={tmp_path / 'run'}"])
+    with pytest.raises(
+        ValueError, match=r"digits has 10 classes\. Received: classes=11"
+    ):
+        train(values)
+    assert not list(tmp_path.iterdir())
+    values(["train.py", "--dry_run", "--classes=10"])
+    train(values)

@@ -99,6 +99,12 @@ def test_the_shape_of_a_network_with_a_name_is_its_own():
         (["--augment=none", "--pad=2"], "augment=pad_crop"),
         (["--erasing_mode=noise"], "random_erasing"),
         (["--mix_probability=0.5"], "mixup_alpha"),
+        (["--split_seed=1"], "another --dataset: of digits"),
+        (["--validation_fraction=0.1"], "another --dataset: of digits"),
+        (["--cache=true"], "TFDS"),
+        (["--dataset=folder:/nowhere", "--cache=true"], "TFDS"),
+        (["--dataset=folder:/nowhere", "--shuffle_buffer=9"], "records"),
+        (["--crop_fraction=0.5"], "images of many sizes"),
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(arguments, needed):
@@ -154,3 +160,21 @@ def test_a_flag_that_is_given_must_do_something():
             check_uses(values, uses)
     values(["program", "--copies=2", "--write"])
     check_uses(values, {"copies": (values.write, "--write")})
+
+
+@pytest.mark.parametrize("flag", ["split_seed=3", "validation_fraction=0.2"])
+def test_a_share_is_not_held_out_beside_a_part_of_its_own(tmp_path, flag):
+    folder, records = tmp_path / "folder", tmp_path / "records"
+    (folder / "a").mkdir(parents=True)
+    records.mkdir()
+    (records / "train-00000-of-00001").touch()
+    names = (f"folder:{folder}", f"tfrecord:{records}", f"{folder}")
+    for name in names:
+        flags.run_config(parsed(f"--dataset={name}", f"--{flag}"))
+    (folder / "train").mkdir()
+    (folder / "val").mkdir()
+    (records / "validation-00000-of-00001").touch()
+    for name in names:
+        flags.run_config(parsed(f"--dataset={name}", f"--{flag}", "--hold_out"))
+        with pytest.raises(ValueError, match=f"{flag[:10]}.* without --hold_out"):
+            flags.run_config(parsed(f"--dataset={name}", f"--{flag}"))

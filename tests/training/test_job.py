@@ -1,6 +1,7 @@
 """Whole jobs, from configurations to a network that can be read back."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tests.training import toys
 pytest.importorskip("sklearn")
 
 TINY = RegNetParameters(depth=2, w0=8, wa=8, wm=2, group_width=8)
+DROPPED = {"dropout": 0.1, "stochastic_depth": 0.1}
 
 
 def job(run_dir, *, model=None, data=None, **arguments):
@@ -33,7 +35,7 @@ def job(run_dir, *, model=None, data=None, **arguments):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "tiny"
-    job(path, model={"dropout": 0.1, "stochastic_depth": 0.1})
+    job(path, model=DROPPED)
     return path
 
 
@@ -66,11 +68,11 @@ def test_evaluation_at_another_size(tmp_path):
     assert prediction.read_image(run, path).shape == (16, 16, 1)
 
 
-def test_moved_data_may_be_gone_on_with(tmp_path):
-    job(tmp_path)
-    job(tmp_path, data={"data_dir": "/elsewhere"}, resume=True)
+def test_moved_data_may_be_gone_on_with(trained, tmp_path):
+    path = shutil.copytree(trained, tmp_path / "run")
+    job(path, model=DROPPED, data={"data_dir": "/elsewhere"}, resume=True)
     with pytest.raises(ValueError, match=r"data\.seed: 0 before, 1 now"):
-        job(tmp_path, data={"seed": 1}, resume=True)
+        job(path, model=DROPPED, data={"seed": 1}, resume=True)
 
 
 @pytest.mark.parametrize(

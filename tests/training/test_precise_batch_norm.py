@@ -24,6 +24,7 @@ def test_equals_a_direct_computation(tmp_path):
         toys.validation(),
         toys.config(epochs=2, precise_bn_images=40),  # 3 batches of 16
         tmp_path,
+        save_models=False,
         verbose=0,
     ).train()
     batches = list(toys.train()(1).take(3).as_numpy_iterator())

@@ -1,6 +1,7 @@
 """A file that is predicted is seen as it was seen in evaluation."""
 
 import dataclasses
+import os
 import warnings
 from pathlib import Path
 
@@ -132,9 +133,15 @@ def converted(size, applied, order):
     )
 
 
-@pytest.mark.parametrize("order", ["rgb", "bgr"])
-@pytest.mark.parametrize("applied", [True, False])
-@pytest.mark.parametrize("size", [128, 32])
+@pytest.mark.parametrize(
+    ("size", "applied", "order"),  # every pair of them
+    [
+        (128, True, "bgr"),
+        (128, False, "rgb"),
+        (32, True, "rgb"),
+        (32, False, "bgr"),
+    ],
+)
 def test_evaluation_sees_files_as_prediction_does(size, applied, order, pictures):
     """Also of a data set that is smaller than a batch."""
     keras.utils.set_random_seed(1)
@@ -223,3 +230,80 @@ def test_a_config_of_another_program_beside_a_keras_file(content, tmp_path):
     assert run.data_config is run.class_names is run.centre_cropped is None
     with pytest.raises(ValueError, match=r"name the \.keras file.*Received: .*config"):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_folder_without_val_is_judged_on_what_training_held_out(tmp_path, moved):
+    """Under whatever name, and with the seed of the run, not with the default one."""
+    for name in "ab":
+        (tmp_path / "old" / name).mkdir(parents=True)
+        for index in range(10):
+            pixels = np.full((12, 12, 3), 10 * index, np.uint8)
+            encoded = tf.io.encode_png(pixels).numpy()
+            (tmp_path / "old" / name / f"{index}.png").write_bytes(encoded)
+    config = DataConfig(
+        name=f"folder:{tmp_path / 'old'}",
+        image_size=8,
+        batch_size=4,
+        split_seed=5,
+        validation_fraction=0.3,
+    )
+    trained = load(config)
+    held_out = {Path(name).name for name in trained.validation_names()}
+    default = load(dataclasses.replace(config, split_seed=0))
+    assert held_out != {Path(name).name for name in default.validation_names()}
+    run = run_for(trained)
+    place = tmp_path / "old"
+    if moved:
+        place = place.rename(tmp_path / "new")
+    for dataset in (f"folder:{place}", f"{place}/"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = load_data(run, dataset=dataset)
+        assert {os.path.relpath(name, place) for name in data.validation_names()} == {
+            os.path.relpath(name, tmp_path / "old")
+            for name in trained.validation_names()
+        }
+
+
+def test_a_data_set_named_as_the_run_s_own_is_held_out_alike(tmp_path):
+    write_records(tmp_path, "train", [12, 8])
+    write_records(tmp_path, "validation", [6])
+    name = f"tfrecord:{tmp_path}"
+    trained = load(DataConfig(name, image_size=16, batch_size=4, hold_out=True))
+    run = dataclasses.replace(run_for(trained), hold_out=trained.hold_out)
+    data = load_data(run, dataset=f"tfrecord:{tmp_path}/../{tmp_path.name}")
+    assert data.validation_size == 2  # a tenth of 20, and not the 6
+
+
+def test_pictures_elsewhere_are_read_where_tensorflow_can(pictures):
+    local = find_images([pictures / "val"])
+    root = "ram://pictures_to_predict"
+    for path in local:
+        place = f"{root}/{path.relative_to(pictures)}"
+        tf.io.gfile.makedirs(os.path.dirname(place))
+        with tf.io.gfile.GFile(place, "wb") as file:
+            file.write(path.read_bytes())
+    found = find_images([root, f"{root}/val/a/0.png"])
+    assert found == [
+        *(f"{root}/{path.relative_to(pictures)}" for path in local),
+        f"{root}/val/a/0.png",
+    ]
+    run = run_for(load(DataConfig(f"folder:{pictures}", image_size=32, batch_size=2)))
+    for far, near in zip(found, local, strict=False):
+        np.testing.assert_array_equal(read_image(run, far), read_image(run, near))
+    assert len(predict_files(run, found, 1)) == len(local) + 1
+    for missing in ("ram://nothing_there", "none://a/b"):
+        with pytest.raises(ValueError, match=f"No such file.* Received: {missing}"):
+            find_images([missing])
+
+
+def test_a_share_of_a_folder_is_not_taken_for_all_of_it(pictures):
+    run = run_for(load(DataConfig(f"folder:{pictures}", image_size=32, batch_size=2)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_data(run, dataset=f"folder:{pictures}")
+        run = dataclasses.replace(run, data_config=None)
+        load_data(run, dataset=f"folder:{pictures}")
+    with pytest.warns(UserWarning, match="no part to evaluate on.* on 2 of its"):
+        load_data(run, dataset=f"folder:{pictures / 'val'}")

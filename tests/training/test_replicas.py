@@ -32,6 +32,7 @@ def run(tmp_path, name, strategy, dtype="float64", **arguments):
         toys.validation(25, 57, dtype),  # 25, 25 and 7
         run_dir=tmp_path / name,
         strategy=strategy,
+        save_models=False,
         verbose=0,
         **arguments,
     ).train()
@@ -91,6 +92,7 @@ def one_step(tmp_path, strategy, dtype):
         toys.config(epochs=1),
         tmp_path / f"{strategy.num_replicas_in_sync}-{dtype}",
         strategy=strategy,
+        save_models=False,
         verbose=0,
     ).train()
     updates = [
@@ -101,7 +103,9 @@ def one_step(tmp_path, strategy, dtype):
     return result.final["train_loss"], updates, statistics
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"]
+)
 def test_the_first_step_of_a_regnet_is_that_of_one_device(tmp_path, mirrored, dtype):
     one = one_step(tmp_path, tf.distribute.get_strategy(), dtype)
     two = one_step(tmp_path, mirrored, dtype)
@@ -131,6 +135,7 @@ def test_penalties_count_once(tmp_path, mirrored):
             toys.config(epochs=1),
             tmp_path / name,
             strategy=strategy,
+            save_models=False,
             verbose=0,
         ).train()
         return layer.kernel.numpy(), result.final["train_loss"]

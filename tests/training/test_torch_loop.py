@@ -69,7 +69,9 @@ def test_a_run_of_the_papers_recipe_is_torchs(tmp_path):
     model = our_network("float64")
     before = to_timm_state_dict(model)
     network = their_network(before, torch.float64)
-    result = Trainer(model, dataset, None, config, tmp_path, verbose=0).train()
+    result = Trainer(
+        model, dataset, None, config, tmp_path, save_models=False, verbose=0
+    ).train()
     expected = train_theirs(network, config.learning_rate, config.weight_decay)
     losses = [row["train_loss"] for row in result.history]
     np.testing.assert_allclose(losses, expected, rtol=1e-6)

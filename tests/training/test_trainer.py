@@ -17,6 +17,7 @@ def trainer(run_dir, model=None, **arguments):
         "validation_dataset": toys.validation(),
         "config": toys.config(),
         "verbose": 0,
+        "save_models": False,
     } | arguments
     return Trainer(model or toys.network(), run_dir=run_dir, **arguments)
 
@@ -25,7 +26,8 @@ def trainer(run_dir, model=None, **arguments):
 def test_learns_and_leaves_everything_in_the_run_directory(tmp_path):
     model = toys.network()
     config = toys.config(epochs=8, label_smoothing=0.1)
-    result = trainer(tmp_path / "a" / "run", model, config=config).train()
+    path = tmp_path / "a" / "run"
+    result = trainer(path, model, config=config, save_models=True).train()
     assert result.final["validation_accuracy"] > 0.9
     assert result.history[0]["train_loss"] > 2 * result.final["train_loss"] - 0.5
     run = tmp_path / "a" / "run"
@@ -62,41 +64,38 @@ def test_evaluation_counts_every_example_once(tmp_path):
     assert final["validation_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-@pytest.mark.parametrize(("every", "judged"), [(2, [2, 4, 5]), (0, [5]), (9, [5])])
-def test_judged_every_so_many_epochs_and_at_the_end(tmp_path, every, judged):
-    config = toys.config(epochs=5, validate_every_epochs=every, ema_decay=0.9)
-    history = trainer(tmp_path / "some", config=config).train().history
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An undisturbed run of 4 epochs of 6 steps, and its folder."""
+    path = tmp_path_factory.mktemp("whole")
+    keras.utils.set_random_seed(0)
+    network = toys.network(dropout=0.2)
+    config = toys.config(ema_decay=0.9)
+    return trainer(path, network, config=config, save_models=True).train(), path
+
+
+@pytest.mark.parametrize(("every", "judged"), [(3, [3, 4]), (0, [4])])
+def test_judged_every_so_many_epochs_and_at_the_end(tmp_path, whole, every, judged):
+    config = toys.config(validate_every_epochs=every, ema_decay=0.9)
+    network = toys.network(dropout=0.2)
+    history = trainer(tmp_path, network, config=config).train().history
     assert [row["epoch"] for row in history if "validation_loss" in row] == judged
-    config = toys.config(epochs=5, ema_decay=0.9)
-    always = trainer(tmp_path / "all", config=config).train()
     same = "validation_loss", "ema_validation_accuracy", "validation_count"
-    assert {n: history[-1][n] for n in same} == {n: always.final[n] for n in same}
+    assert {n: history[-1][n] for n in same} == {n: whole[0].final[n] for n in same}
 
 
-def test_same_seed_same_numbers(tmp_path):
-    first, second = (
-        toys.numbers(trainer(tmp_path / name, toys.network(dropout=0.2)).train())
-        for name in "ab"
-    )
-    assert first == second
-
-
-def test_steps_per_execution_changes_nothing(tmp_path):
-    results = [
-        trainer(tmp_path / str(steps), config=toys.config(steps_per_execution=steps))
-        for steps in (1, 4)  # an epoch has 6 steps
-    ]
-    first, second = (toys.numbers(each.train()) for each in results)
-    assert first == second
+def test_same_seed_same_numbers_whatever_the_steps_per_execution(tmp_path, whole):
+    config = toys.config(ema_decay=0.9, steps_per_execution=4)  # an epoch has 6 steps
+    result = trainer(tmp_path, toys.network(dropout=0.2), config=config).train()
+    assert toys.numbers(result) == toys.numbers(whole[0])
 
 
 @pytest.mark.parametrize("killed_after", ["epoch", "checkpoint"])
 @pytest.mark.kernels
-def test_going_on_ends_at_the_same_numbers(tmp_path, monkeypatch, killed_after):
-    whole = trainer(tmp_path / "whole", toys.network(dropout=0.2)).train()
-
+def test_going_on_ends_at_the_same_numbers(tmp_path, monkeypatch, whole, killed_after):
     # Stops in the third epoch: before anything of it is written, or before its log.
-    stopped = trainer(tmp_path / "cut", toys.network(dropout=0.2))
+    options = {"config": toys.config(ema_decay=0.9), "save_models": True}
+    stopped = trainer(tmp_path, toys.network(dropout=0.2), **options)
     if killed_after == "epoch":
         target, name, calls = stopped.validator, "run", 2
     else:
@@ -116,24 +115,25 @@ def test_going_on_ends_at_the_same_numbers(tmp_path, monkeypatch, killed_after):
 
     # Other first weights: everything must come from the checkpoint.
     model = toys.network(dropout=0.2, seed=5)
-    result = trainer(tmp_path / "cut", model, resume=True).train()
-    assert toys.numbers(result) == toys.numbers(whole)
-    for name in ("whole", "cut"):
-        rows = (tmp_path / name / "log.csv").read_text().splitlines()
+    result = trainer(tmp_path, model, resume=True, **options).train()
+    assert toys.numbers(result) == toys.numbers(whole[0])
+    for folder in (whole[1], tmp_path):
+        rows = (folder / "log.csv").read_text().splitlines()
         assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4"]
     images, _ = toys.arrays(5)
     outputs = [
-        keras.saving.load_model(tmp_path / name / "model.keras")(images).numpy()
-        for name in ("whole", "cut")
+        keras.saving.load_model(folder / "model.keras")(images).numpy()
+        for folder in (whole[1], tmp_path)
     ]
     np.testing.assert_array_equal(*outputs)
 
 
 def test_a_complete_run_is_left_alone(tmp_path, capsys):
-    first = trainer(tmp_path).train()
+    first = trainer(tmp_path, save_models=True).train()
     before = (tmp_path / "model.keras").stat().st_mtime_ns
     model = toys.network(seed=3)
-    second = trainer(tmp_path, model, resume=True, verbose=1).train()
+    again = trainer(tmp_path, model, resume=True, verbose=1, save_models=True)
+    second = again.train()
     assert "complete" in capsys.readouterr().out
     assert second.history == first.history
     assert (tmp_path / "model.keras").stat().st_mtime_ns == before
@@ -328,8 +328,12 @@ def with_layer(layer):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (Twice, "classes or functions of your own: Twice"),
+        (Twice, r"classes or functions of your own: Twice\."),
         (lambda: keras.layers.Lambda(lambda x: x * 2), "safe_mode=False"),
+        (
+            lambda: keras.layers.Dense(9, activation=lambda x: x * 2),
+            "cannot be loaded again",
+        ),
     ],
 )
 def test_layers_of_the_users_own(tmp_path, make, message):
@@ -388,3 +392,14 @@ def test_rates_of_layers_reach_the_weights(tmp_path):
         for variable, old in zip(network.trainable_variables, before, strict=True)
     ]
     assert moved == [False, True, True, True, True]
+
+
+@pytest.mark.parametrize("on_nan", ["stop", "skip"])
+def test_batches_need_no_size_that_is_known_before(tmp_path, on_nan):
+    data = tf.data.Dataset.from_tensor_slices(toys.arrays()).batch(16)
+    assert data.element_spec[0].shape[0] is None
+    config = toys.config(epochs=1, warmup_epochs=0, on_nan=on_nan)
+    result = Trainer(
+        toys.network(), data, None, config, tmp_path, save_models=False, verbose=0
+    ).train()
+    assert np.isfinite(result.final["train_loss"])

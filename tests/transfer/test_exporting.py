@@ -18,8 +18,6 @@ from keras_regnet.transfer.exporting import export_trained
 from keras_regnet.transfer.opening import open_run
 from tests.publishing.conftest import network
 
-pytestmark = pytest.mark.kernels
-
 CONFIG = DataConfig("digits", image_size=16)
 
 
@@ -144,7 +142,8 @@ def test_a_converted_network_is_judged_and_compared_on_what_it_wants(few, tmp_pa
     path = tmp_path / "model.keras"
     model.save(path)
     out, dataset = tmp_path / "out", f"folder:{few}"
-    list(export_trained(path, ["saved_model"], out, dataset=dataset, name="mine"))
+    options = {"dataset": dataset, "name": "mine", "measure_speed": False}
+    list(export_trained(path, ["saved_model"], out, **options))
     known = read_metadata(out / "mine")
     assert known.image["normalized"]
     files = find_images([few / "val"])

@@ -72,7 +72,7 @@ def test_what_data_were_normalised_with(tmp_path):
     assert open_source(path).arguments["preprocessing"].mean == (0.7,)
 
 
-def test_a_published_model(tmp_path, monkeypatch):
+def test_a_published_model(tmp_path, monkeypatch, no_saved_model):
     """By path and by name; one without a classifier too."""
     network = small.pretrained(include_top=False, pooling="avg")
     publishing.publish(network, tmp_path, name="features", measure_speed=False)
@@ -87,7 +87,7 @@ def test_a_published_model(tmp_path, monkeypatch):
         np.testing.assert_array_equal(variable, body[path])
 
 
-def test_a_published_model_s_own_images(tmp_path):
+def test_a_published_model_s_own_images(tmp_path, no_saved_model):
     """What it was published with counts also where the network has no word of it."""
     reader = ImageReader(
         "whole",

@@ -1,8 +1,8 @@
 """Runs under the interpreter of KERAS_REGNET_TF_KERAS_PYTHON, which has tf_keras.
 
-    keras2_program.py NAME FOLDER
+    keras2_program.py FOLDER NAME ...
 
-Writes tf_keras' own RegNet with random weights and statistics as FOLDER/NAME.h5, one
+Writes tf_keras' own RegNets with random weights and statistics as FOLDER/NAME.h5, one
 without the classifier as FOLDER/NAME_notop.h5, and their outputs for the pixels in
 FOLDER/pixels.npy beside them.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from tf_keras.applications import regnet
 
 
-def main(name, folder):
+def write(folder, name):
     pixels = np.load(folder / "pixels.npy")
     rng = np.random.default_rng(1)
     for suffix, options in (("", {}), ("_notop", {"include_top": False})):
@@ -26,9 +26,9 @@ def main(name, folder):
             elif "kernel" not in variable.name:
                 variable.assign(rng.normal(0, 0.2, shape))
         model.save_weights(folder / f"{name}{suffix}.h5")
-        outputs = model.predict(pixels, verbose=0)
-        np.save(folder / f"{name}{suffix}.npy", outputs)
+        np.save(folder / f"{name}{suffix}.npy", model(pixels, training=False))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    for argument in sys.argv[2:]:
+        write(Path(sys.argv[1]), argument)

@@ -32,7 +32,10 @@ def test_converts_what_the_sources_write(tmp_path):
             ("timm.safetensors", ("--source=timm", "--include_preprocessing")),
             ("tv.pth", ("--model=RegNetX-400MF",)),
             ("official.pyth", ("--source=pycls",)),
-            ("tv.pth", ("--tolerance=0", f"--output={tmp_path / 'refused.keras'}")),
+            (
+                "timm.safetensors",
+                ("--tolerance=0", f"--output={tmp_path / 'refused.keras'}"),
+            ),
         )
     ]
     runs = run_script("convert_weights.py", cases, tmp_path)

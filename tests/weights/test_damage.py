@@ -1,5 +1,6 @@
 """Files that are damaged or of something else: refused, and the model stays."""
 
+import functools
 import os
 import pickle
 import warnings
@@ -15,8 +16,14 @@ from tests.small_networks import randomise, tiny
 safetensors = pytest.importorskip("safetensors.numpy")
 
 
+# Networks for tests that leave their weights as they are: other ones than a file's.
+network = functools.cache(tiny)
+stored = functools.cache(lambda: randomise(tiny()))
+
+
 def state():
-    return to_timm_state_dict(randomise(tiny()), "numpy")
+    tensors = to_timm_state_dict(stored(), "numpy")
+    return {key: np.array(value) for key, value in tensors.items()}
 
 
 def refused(tensors, tmp_path, message, error=ConversionError, name="x.safetensors"):
@@ -26,7 +33,7 @@ def refused(tensors, tmp_path, message, error=ConversionError, name="x.safetenso
         path.write_bytes(tensors)
     else:
         safetensors.save_file(tensors, path)
-    model = tiny()
+    model = network()
     before = [np.array(variable) for variable in model.weights]
     with pytest.raises(error, match=message) as raised:
         load_weights(model, path)

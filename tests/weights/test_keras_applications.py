@@ -41,14 +41,13 @@ def written(python, tmp_path_factory):
     pixels = np.repeat(np.repeat(coarse, 32, axis=1), 32, axis=2)
     np.save(folder / "pixels.npy", pixels)
     program = Path(__file__).with_name("keras2_program.py")
-    for name in NAMES:
-        run = subprocess.run(
-            [python, program, name, folder],
-            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-            capture_output=True,
-            text=True,
-        )
-        assert run.returncode == 0, run.stderr[-3000:]
+    run = subprocess.run(
+        [python, program, folder, *NAMES],
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
     return folder
 
 

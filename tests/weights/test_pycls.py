@@ -23,7 +23,10 @@ def build(name, path, **options):
     return keras_regnet.RegNet(name, weights=read, classifier_activation=None)
 
 
-@pytest.mark.parametrize("name", ["regnetx_002", "regnety_004", "regnetx_080"])
+@pytest.mark.parametrize(
+    "name",
+    ["regnetx_002", "regnety_004", pytest.param("regnetx_080", marks=pytest.mark.slow)],
+)
 def test_bgr_to_the_source_is_rgb_to_ours(name, tmp_path):
     path = tmp_path / "RegNet_dds_8gpu.pyth"
     theirs = write_official(name, path)

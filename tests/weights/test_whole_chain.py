@@ -60,10 +60,14 @@ def test_a_hub_a_cache_and_a_network(tmp_path, monkeypatch):
 
 @pytest.mark.peers
 @pytest.mark.real_data
-@pytest.mark.parametrize("name", ["regnetx_002", "regnety_002"])
-def test_from_pictures_to_the_top_five(name, tmp_path):
-    """Pixels, network and weights at once, for all the photographs."""
-    pictures = photographs(None)
+@pytest.mark.parametrize(
+    ("name", "every"),
+    [("regnetx_002", 5), pytest.param("regnety_002", 1, marks=pytest.mark.slow)],
+)
+def test_from_pictures_to_the_top_five(name, every, tmp_path):
+    """Pixels, network and weights at once, for every so many of the photographs."""
+    pictures = photographs(None)[::every]
+    assert 0 < sum(picture.mode == "L" for picture in pictures) < len(pictures)
     theirs = random_timm_model(name)
     images = prepared_by_timm(theirs, pictures)
     randomise_statistics(theirs, images[:4])

@@ -1,7 +1,6 @@
 """The commands `compare`, `best` and `report`: what a study says."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from keras_regnet.design_space.results import (
     results_of,
 )
 from keras_regnet.design_space.study_file import StudyFile
+from keras_regnet.files import local_path
 from keras_regnet.text_table import text_table
 from keras_regnet.training.flags import architecture_flags
 from keras_regnet.training.report.wording import short
@@ -48,7 +48,7 @@ def run_report(values: Any) -> None:
     """Draws the figures and writes the report."""
     flags.needed(values, "output_dir")
     names = flags.words(values.spaces) or None
-    folder = Path(values.output_dir)
+    folder = local_path(values.output_dir, "output_dir")
     with reading.opened(values) as study:
         counts = done_networks(study, names)
         results = results_of(study, [n for n, count in counts.items() if count > 1])

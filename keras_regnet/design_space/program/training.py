@@ -16,6 +16,8 @@ from keras_regnet.design_space.regime import Regime
 from keras_regnet.design_space.study import Study
 from keras_regnet.design_space.study_export import export_study, import_study
 from keras_regnet.design_space.study_file import StudyFile
+from keras_regnet.files import local_path
+from keras_regnet.training.flag_values import check_uses
 from keras_regnet.training.interruption import TerminatedError
 
 
@@ -28,6 +30,9 @@ def run(values: Any) -> None:
             "Networks are trained into an SQLite file; give the export by --export. "
             f"Received: --study={path}"
         )
+    if export:
+        local_path(export, "export")  # before work starts
+    _check_uses(values)
     seeds = flags.numbers("seeds", values.seeds)
     if export and export.exists() and not path.exists():
         import_study(export, path)
@@ -61,6 +66,17 @@ def run(values: Any) -> None:
             if export:
                 export_study(study, export)
         _tell_failures(study)
+
+
+def _check_uses(values: Any) -> None:
+    """Refuses flags of what is not done."""
+    groups = flags.GROUPS["train"]
+    drawn = *groups["What to draw"], *groups["Networks"], *groups["Windows"]
+    of_ray = "cpus", "gpus", "ray_address", "pinned", "retries"
+    uses = dict.fromkeys(drawn, (bool(values.spaces), "--spaces"))
+    uses |= dict.fromkeys(of_ray, (values.workers != 0, "workers of Ray"))
+    del uses["spaces"]
+    check_uses(values, uses)
 
 
 def _regime(path: Path, given: dict[str, Any]) -> Regime:

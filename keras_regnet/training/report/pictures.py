@@ -1,16 +1,21 @@
 """The contact sheet of the worst mistakes, its images within the page."""
 
 import base64
+import io
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
+import keras
 import numpy as np
-import tensorflow as tf
 
+from keras_regnet.optional import require
 from keras_regnet.training.mistakes import Mistake
 from keras_regnet.training.report.html import element, figure, section
 from keras_regnet.training.report.wording import probability
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 _LARGEST = 224  # pixels of a picture's longer side
 _SMALL = 64  # up to here pixels are shown as squares, and kept exactly
@@ -51,16 +56,33 @@ def data_uri(image: np.ndarray) -> str:
     if image.shape[-1] not in (1, 3):
         image = image[..., :1]
     longer = max(image.shape[:2])
+    kind = "png" if longer <= _SMALL else "jpeg"
+    size = None
+    if longer > _LARGEST:
+        size = [max(1, round(n * _LARGEST / longer)) for n in image.shape[:2]]
+    encode = _encode if keras.backend.backend() == "tensorflow" else _encode_by_pillow
+    encoded = base64.b64encode(encode(image, kind, size)).decode()
+    return f"data:image/{kind};base64,{encoded}"
+
+
+def _encode(image: np.ndarray, kind: str, size: list[int] | None) -> bytes:
     with tf.device("/CPU:0"):
-        if longer <= _SMALL:
-            kind, encoded = "png", tf.io.encode_png(image)
-        else:
-            if longer > _LARGEST:
-                size = [max(1, round(n * _LARGEST / longer)) for n in image.shape[:2]]
-                image = tf.image.resize(image, size, antialias=True)
-                image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
-            kind, encoded = "jpeg", tf.io.encode_jpeg(image, quality=_QUALITY)
-    return f"data:image/{kind};base64,{base64.b64encode(encoded.numpy()).decode()}"
+        if size is not None:
+            image = tf.image.resize(image, size, antialias=True)
+            image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+        if kind == "png":
+            return tf.io.encode_png(image).numpy()
+        return tf.io.encode_jpeg(image, quality=_QUALITY).numpy()
+
+
+def _encode_by_pillow(image: np.ndarray, kind: str, size: list[int] | None) -> bytes:
+    pillow = require("PIL.Image", "weights")
+    image = pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    if size is not None:
+        image = image.resize(size[::-1], pillow.Resampling.BILINEAR)
+    file = io.BytesIO()
+    image.save(file, kind, **({"quality": _QUALITY} if kind == "jpeg" else {}))
+    return file.getvalue()
 
 
 def _card(mistake: Mistake, names: Sequence[str], folder: str) -> ET.Element:
