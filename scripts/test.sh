@@ -2,8 +2,9 @@
 # Runs the linter and the tests, after installing what they need.
 #
 #   ./scripts/test.sh           no network, torch or further data needed (minutes)
-#   ./scripts/test.sh --all     and the peers (torch, timm, Keras 2), other backends,
-#                               a browser and the real data, where they are available;
+#   ./scripts/test.sh --all     and whole programs, the peers (torch, timm, Keras 2),
+#                               other backends, a browser and the real data, where they
+#                               are available;
 #                               what depends on TensorFlow's kernels a second time, with
 #                               oneDNN off (or on, where TF_ENABLE_ONEDNN_OPTS is 0)
 #   ./scripts/test.sh --slow    and what takes long
@@ -95,7 +96,7 @@ install_browser() {
         say "chromium cannot be had here; the tests in a browser will skip"
 }
 
-marks='not peers and not real_data and not backends and not browser and not slow'
+marks='not peers and not real_data and not backends and not browser and not long and not slow'
 if [ "$tier" != default ]; then
     install_peers
     check_peers

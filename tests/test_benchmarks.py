@@ -206,6 +206,7 @@ def test_the_machine_is_described():
     assert machine.caption(other).startswith("2 cores of A B (avx2), Linux x; keras")
 
 
+@pytest.mark.long
 def test_other_processes_have_the_switches_of_this_one(monkeypatch):
     here = machine.machine()
     if here["onednn"] is None:
@@ -286,6 +287,7 @@ def measured(cases, **options):
     return [json.loads(json.dumps(result.to_dict())) for result in results]
 
 
+@pytest.mark.long
 def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
     path = tmp_path / "report.json"
     tiny = ["--models=RegNetX32", *TINY, "--peers=none", f"--json={path}"]
@@ -313,6 +315,7 @@ def test_the_script_measures_without_peers_and_refuses_what_is_wrong(tmp_path):
         assert received in refused.stderr.splitlines()[-1].partition("Received: ")[2]
 
 
+@pytest.mark.long
 def test_the_cases_of_a_small_network(monkeypatch):
     monkeypatch.setattr(
         keras_regnet, "RegNet", lambda _, **options: tiny(depth=1, **options)

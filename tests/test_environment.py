@@ -104,6 +104,7 @@ print("native", kernels.cpu_has_native_gradient("float32"))
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", ["keras_regnet", "tensorflow"])
 def test_in_a_program(first):
     """Imported first, oneDNN is on; otherwise as TensorFlow has it on this CPU."""

@@ -45,6 +45,7 @@ print(json.dumps([np.asarray(m(images)).tolist() for m in (model, copy, again)])
 """
 
 
+@pytest.mark.long
 def test_files_of_this_and_older_versions_load_in_a_fresh_process():
     """In safe mode; the outputs are those stored when the file was written."""
     outputs = json.loads(run_python(LOAD.format(path=str(FIXTURE))))

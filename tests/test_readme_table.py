@@ -6,11 +6,13 @@ from .architecture.golden import PUBLISHED
 from .script_runner import ROOT, run_script
 
 
+@pytest.mark.long
 def test_readme_is_up_to_date():
     done = fork_server.run([ROOT / "scripts" / "make_tables.py", "--check"])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_table_is_written_and_then_up_to_date(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- table:variants -->\nold\n<!-- end -->\nafter\n")
@@ -37,6 +39,7 @@ def test_table_is_written_and_then_up_to_date(tmp_path):
         assert error == pytest.approx(golden["top1_error"], abs=0.0501)
 
 
+@pytest.mark.long
 def test_missing_markers_are_an_error(tmp_path):
     texts = {"a.md": "no markers\n", "b.md": "<!-- table:variants -->\n", "c.md": None}
     for name, text in texts.items():

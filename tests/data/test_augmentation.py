@@ -75,6 +75,7 @@ def plain(configs):
     return lambda way: dataclasses.replace(configs[way], pca_lighting=0.0, **fields)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["memory", "files"])
 def test_an_epoch_depends_on_its_number_alone(configs, way):
     config = configs[way]

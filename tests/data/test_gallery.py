@@ -25,6 +25,7 @@ def test_every_row_has_every_photograph():
     assert (np.stack(other["randaugment"]) != np.stack(rows["randaugment"])).any()
 
 
+@pytest.mark.long
 def test_the_script_draws_and_refuses(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("sklearn")

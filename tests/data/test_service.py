@@ -92,6 +92,7 @@ def places(*quick):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", places("odd start", "second of two"))
 def test_digits_in_memory(address, place):
     config = DataConfig(image_size=8, batch_size=280, mixup_alpha=0.4)
@@ -119,6 +120,7 @@ def test_tfrecords(address, tmp_path, monkeypatch, place):
     assert_same(here.train(*place), served.train(*place))
 
 
+@pytest.mark.long
 def test_what_was_damaged_is_told_here(address, folder):
     """Batch by batch, also those of a worker in another process."""
     here, served = pair(DataConfig(folder, image_size=16, batch_size=4), address)

@@ -9,6 +9,7 @@ import platform
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import keras_regnet
@@ -84,6 +85,7 @@ def run(program, folder, onednn):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.long
 def test_models_train_the_same_and_run_where_they_were_not_exported(tmp_path):
     """With and without oneDNN; the SavedModels of each with the other's kernels."""
     here, other = "10" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "01"

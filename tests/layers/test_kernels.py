@@ -162,6 +162,7 @@ print("fine")
 """
 
 
+@pytest.mark.long
 def test_strided_gradients_of_few_channels_stay_in_their_memory():
     """In a process of its own, which a wrong one would end."""
     done = fork_server.run(["-c", _STRIDED])

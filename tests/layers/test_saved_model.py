@@ -43,6 +43,7 @@ def trained(layer):
 STATISTICS = {"moving_mean", "moving_variance"}
 
 
+@pytest.mark.long
 def test_equals_the_network(folder):
     model = load_published(folder, include_top=True)
     images = pixels(model)

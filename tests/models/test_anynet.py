@@ -261,6 +261,7 @@ def losses_of_training(policy, **arguments):
     return model, model.fit(images, labels, epochs=8, verbose=0).history["loss"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("policy", "tolerance"),
     [("mixed_bfloat16", 0.03), ("mixed_float16", 0.01), ("float64", 1e-3)],

@@ -146,6 +146,7 @@ def test_the_count_sees_what_stock_layers_do():
         counts(graph)
 
 
+@pytest.mark.long
 def test_without_xla_the_numbers_are_those_of_the_default_under_it():
     plain, jit = (compiled(keras_regnet.RegNetX, depth=2) for _ in range(2))
     jit.set_weights(plain.get_weights())

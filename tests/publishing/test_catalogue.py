@@ -5,6 +5,7 @@ import pytest
 from keras_regnet.publishing.catalogue import catalogue
 
 
+@pytest.mark.long
 def test_page_of_a_folder(published):
     folder, _ = published
     page = catalogue(folder)

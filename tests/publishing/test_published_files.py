@@ -52,6 +52,7 @@ def test_the_usual_ways_give_what_was_published(path):
     np.testing.assert_allclose(model(images), shares, atol=1e-4)
 
 
+@pytest.mark.long
 # The files were all written by the same code: what one of them has, the others have.
 @pytest.mark.kernels
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from keras_regnet.publishing import (
 from tests.publishing.conftest import NAMES, network, pixels
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["two_stages_x", "two_stages_y"])
 def test_the_network_is_built_again(published, name):
     folder, models = published

@@ -95,6 +95,7 @@ def constants(path):
     return sum(math.prod(size.size for size in shape.dim) for shape in shapes)
 
 
+@pytest.mark.long
 def test_a_large_network_has_its_weights_twice_and_not_in_the_graph(
     published, tmp_path, monkeypatch
 ):
@@ -114,6 +115,7 @@ def test_a_large_network_has_its_weights_twice_and_not_in_the_graph(
     assert "have the weights of the others" in (path / "model_card.md").read_text()
 
 
+@pytest.mark.long
 def test_only_a_softmax_and_sigmoids_give_probabilities(published, published_as):
     folder, models = published
     sigmoids = folder / "two_stages_y" / "1", models["two_stages_y"]
@@ -221,6 +223,7 @@ def test_normalised_input_is_made_from_both_ranges(published_as):
     close(loaded.signatures["serve"](images=normalized)["logits"], expected)
 
 
+@pytest.mark.long
 def test_networks_without_a_classifier(published_as):
     path, model = published_as("features")
     loaded, images = load(path), pixels(model)
@@ -271,6 +274,7 @@ print(json.dumps(out))
 """
 
 
+@pytest.mark.long
 def test_is_fine_tuned_without_this_package(published, tmp_path):
     folder, models = published
     model = models["two_stages_x"]
@@ -301,6 +305,7 @@ def command_line(path, signature, name, values, folder):
     return np.load(folder / "logits.npy")
 
 
+@pytest.mark.long
 def test_command_line_of_tensorflow_runs_and_shows_it(published, tmp_path):
     folder, models = published
     model = models["two_stages_x"]

@@ -89,6 +89,7 @@ WORKER = "--role=worker"
 DISPATCHER = "--role=dispatcher"
 
 
+@pytest.mark.long
 def test_wrong_flags(tmp_path):
     cases = {
         "--role must be dispatcher or worker": [],

@@ -22,6 +22,7 @@ def good(tmp_path_factory):
     return *[run.stdout for run in runs], folder / "widths.png"
 
 
+@pytest.mark.long
 def test_tables_and_picture(good):
     told, picture = good[0], good[-1]
     golden = PUBLISHED["RegNetX-400MF"]
@@ -59,6 +60,7 @@ BAD_FLAGS = [
 ]
 
 
+@pytest.mark.long
 def test_bad_flags(tmp_path):
     runs = run_script(
         "describe.py", [arguments for arguments, _ in BAD_FLAGS], tmp_path

@@ -1,9 +1,12 @@
 """scripts/design_space.py as a program; its commands are tested where they live."""
 
+import pytest
+
 from ..script_runner import run_script
 from .programs import run
 
 
+@pytest.mark.long
 def test_overview_an_unknown_command_and_one_that_works(tmp_path):
     cases = [
         (),

@@ -55,6 +55,7 @@ def test_killed_and_gone_on_with(source, tmp_path):
     assert [row["epoch"] for row in result["history"]] == list(range(1, 22))
 
 
+@pytest.mark.long
 def test_help_and_bad_input_of_which_each_is_one_message(source, tmp_path):
     """All in one process: most of the time would go into its start."""
     common = [f"--source={source}", f"--run_dir={tmp_path / 'run'}", "--nopublish"]
@@ -109,6 +110,7 @@ def test_help_and_bad_input_of_which_each_is_one_message(source, tmp_path):
     assert max(map(len, told.stdout.splitlines())) <= 88
 
 
+@pytest.mark.long
 def test_compare(source, tmp_path):
     options = ["--compare", "--seeds=4", "--head_epochs=1", "--body_epochs=1"]
     run_dir = tmp_path / "comparison"

@@ -45,6 +45,7 @@ def evaluations(trained, tmp_path_factory):
     return runs, folder
 
 
+@pytest.mark.long
 def test_evaluate(trained, evaluations):
     (plain, as_json, *_), _ = evaluations
     assert "360 images" in plain.stdout
@@ -136,6 +137,7 @@ def answers(trained, tmp_path_factory):
     return dict(zip(cases, runs, strict=False)), runs[3:], folder / "run"
 
 
+@pytest.mark.long
 def test_dry_run_of_the_papers_recipe(answers):
     text = answers[0]["dry run"].stdout
     assert "learning rate 0.4" in text
@@ -146,6 +148,7 @@ def test_dry_run_of_the_papers_recipe(answers):
     assert [each.name for each in picture.parent.iterdir()] == [picture.name]
 
 
+@pytest.mark.long
 def test_a_printed_recipe_is_a_recipe_file(answers, tmp_path):
     first = answers[0]["recipe"].stdout
     path = tmp_path / "mine.yaml"
@@ -170,6 +173,7 @@ def test_wrong_arguments_are_one_message(answers):
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_two_replicas_on_one_cpu(tmp_path):
     run(
         "train",
@@ -220,11 +224,13 @@ def kill_and_go_on(tmp_path, options, kill_after):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
+@pytest.mark.long
 def test_kill_and_go_on(tmp_path):
     options = [*TINY, "--batch_size=32", "--epochs=6", "--dropout=0.1"]
     kill_and_go_on(tmp_path, options, kill_after=2)
 
 
+@pytest.mark.long
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     process = start("train", *TINY, "--epochs=500", f"--run_dir={tmp_path}")
     for line in process.stdout:

@@ -85,6 +85,7 @@ def test_counted_and_named_once_while_training_goes_on(pictures, tmp_path):
     assert sorted(written.splitlines()) == sorted(bad)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Skipped an image")
 def test_two_replicas_count_what_is_left(pictures, tmp_path):
     """The first validation batch is shorter than the second by two."""

@@ -55,6 +55,7 @@ def whole(tmp_path_factory):
     return path, trainer(path).train()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("callback", "error", "step"),
     [

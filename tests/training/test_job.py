@@ -39,6 +39,7 @@ def trained(tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_a_run_knows_its_network_and_its_data(trained):
     run = load_run(trained)
     assert run.data_config == DataConfig(image_size=8, batch_size=479)
@@ -52,6 +53,7 @@ def test_a_run_knows_its_network_and_its_data(trained):
     np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_evaluation_at_another_size(tmp_path):
     result = job(tmp_path, data={"evaluation_size": 16})
     run = load_run(tmp_path)

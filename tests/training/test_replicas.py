@@ -103,6 +103,7 @@ def one_step(tmp_path, strategy, dtype):
     return result.final["train_loss"], updates, statistics
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"]
 )
@@ -154,6 +155,7 @@ def test_going_on_with_another_number_of_replicas(tmp_path, mirrored):
     assert result.final["epoch"] == 4
 
 
+@pytest.mark.long
 def test_checkpoint_times_change_nothing(tmp_path, mirrored):
     """Each replica has batch statistics of its own, in the averages too."""
 

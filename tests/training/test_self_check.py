@@ -73,6 +73,7 @@ def test_a_device_that_computes_other_numbers_is_found(strategy, monkeypatch):
     assert any("CPU:1 computes other numbers" in problem for problem in problems)
 
 
+@pytest.mark.long
 def test_batch_normalisation_that_is_not_synchronised_is_found(strategy, monkeypatch):
     original = probe.small_network
 

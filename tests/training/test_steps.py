@@ -237,6 +237,7 @@ def test_xla_compiles_the_step(tmp_path):
     assert_same(found, expected, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_xla_compiles_the_pieces_of_a_step(tmp_path):
     fields = {"accumulation": 2, "on_nan": "skip", "epochs": 1}
     _, expected = trained(tmp_path / "plain", **fields)

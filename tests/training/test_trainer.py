@@ -187,6 +187,7 @@ def test_a_keras_loss_soft_labels_and_no_validation(tmp_path):
         assert "validation_loss" not in result.final
 
 
+@pytest.mark.long
 def test_penalties_are_part_of_the_loss(tmp_path):
     def model(factor):
         keras.utils.set_random_seed(0)

@@ -33,6 +33,7 @@ def float64(request, tmp_path_factory):
     return one, run_two(request.param, folder, "float64", 20)
 
 
+@pytest.mark.long
 def test_float64_updates_are_those_of_one_device_for_20_steps(float64):
     mine, theirs = (
         np.split(
@@ -108,6 +109,7 @@ def train(tmp_path, more, *arguments):
     )
 
 
+@pytest.mark.long
 def test_workers_that_disagree_refuse_with_the_difference(tmp_path):
     other = ["--learning_rate=0.3", "--seed=4", "--checkpoint_every_steps=7"]
     results = train(tmp_path, {1: [*other, "--data_dir=elsewhere"]})
@@ -213,6 +215,7 @@ print(len(trainer.train().history))
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("index", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_callback_that_stops_one_worker_stops_all(index, tmp_path):
     for code, out, err in run_workers(["-c", STOPS, tmp_path, index], timeout=150):

@@ -49,6 +49,7 @@ def test_table():
     assert "-" in one.table().splitlines()[2].split()
 
 
+@pytest.mark.long
 def test_finished_runs_are_not_repeated(tmp_path, undrawn):
     source = open_source(small.saved(tmp_path))
     run_dir = tmp_path / "comparison"

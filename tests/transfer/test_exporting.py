@@ -3,6 +3,7 @@
 import itertools
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -33,7 +34,11 @@ def run(tmp_path_factory):
         "seed": 7,
     }
     RunDirectory(path).open(configuration, {"command_line": ["train.py"]}, False)
-    network(image=(16, 16, 1), classes=10).save(path / "model.keras")
+    model = network(image=(16, 16, 1), classes=10)
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    for epoch in range(3):  # a network that decides, with 8 bits as well
+        model.fit(data.train(epoch), shuffle=False, verbose=0)
+    model.save(path / "model.keras")
     (path / "result.json").write_text(json.dumps({"epochs": 1, "seconds": 36}))
     return path
 
@@ -130,6 +135,7 @@ def few(tmp_path):
     return tmp_path / "few"
 
 
+@pytest.mark.long
 def test_a_converted_network_is_judged_and_compared_on_what_it_wants(few, tmp_path):
     """As prediction reads the files; with fewer of them than make a batch."""
     specification = PreprocessingSpec(16, 20, mean=(0.5,) * 3, std=(0.25,) * 3)

@@ -49,6 +49,7 @@ def body_and_statistics(source, run_dir):
     return moved - statistics, statistics
 
 
+@pytest.mark.long
 def test_what_is_left_behind(whole):
     result, run_dir = whole
     assert [row["epoch"] for row in result.history] == [1, 2, 3]
@@ -87,6 +88,7 @@ def _scales(network):
     return [v for v in network.weights if v.path.endswith(("gamma", "kernel"))]
 
 
+@pytest.mark.long
 @pytest.mark.kernels
 def test_a_frozen_body_is_not_moved_by_a_bit(source, tmp_path, undrawn):
     result = tune(source, tmp_path / "run", body_epochs=0, head_epochs=2)
@@ -100,6 +102,7 @@ def test_a_trained_body_moves_with_its_statistics(source, whole):
     assert weights | statistics == set(source.body)
 
 
+@pytest.mark.long
 @pytest.mark.kernels
 def test_frozen_statistics_and_a_rate_for_each_layer(source, tmp_path, undrawn):
     fields = {"head_epochs": 0, "body_epochs": 1, "body_learning_rate": 0.1}
@@ -132,6 +135,7 @@ def interrupted_after(monkeypatch, calls):
     monkeypatch.setattr(Loop, "train", failing)
 
 
+@pytest.mark.long
 # An epoch has three steps: between the phases, and in the body's second epoch.
 @pytest.mark.parametrize("calls", [3, 7])
 def test_an_interrupted_run_goes_on(

@@ -87,6 +87,7 @@ def test_a_published_model(tmp_path, monkeypatch, no_saved_model):
         np.testing.assert_array_equal(variable, body[path])
 
 
+@pytest.mark.long
 def test_a_published_model_s_own_images(tmp_path, no_saved_model):
     """What it was published with counts also where the network has no word of it."""
     reader = ImageReader(

@@ -62,6 +62,7 @@ def test_converts_what_the_sources_write(tmp_path):
         assert relative_difference(outputs, logits(theirs, they_see)) < 1e-4, name
 
 
+@pytest.mark.long
 def test_bad_flags_and_files(tmp_path):
     good = tmp_path / "good.safetensors"
     model = keras_regnet.RegNetX("200MF", input_shape=(32, 32, 3), classes=3)

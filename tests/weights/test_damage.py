@@ -256,6 +256,7 @@ def test_the_head_is_left_with_a_warning(tmp_path):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["own.keras", "own.weights.h5"])
 def test_files_of_this_package_follow_the_same_rule(name, tmp_path):
     path = tmp_path / name

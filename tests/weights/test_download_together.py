@@ -35,6 +35,7 @@ def go(started):
     started.stdin.flush()
 
 
+@pytest.mark.long
 def test_of_several_processes_and_threads_one_loads(server, tmp_path):
     server.pause = 0.02
     processes = [process(server, tmp_path) for _ in range(2)]
@@ -56,6 +57,7 @@ def test_of_several_processes_and_threads_one_loads(server, tmp_path):
     assert_only_the_file(tmp_path)
 
 
+@pytest.mark.long
 def test_a_killed_download_is_gone_on_with(server, tmp_path):
     server.pause = 0.05
     killed = process(server, tmp_path)

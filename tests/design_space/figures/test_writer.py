@@ -23,6 +23,7 @@ def written(tmp_path_factory):
     return write_figures(study(), tmp_path_factory.mktemp("f") / "deep" / "figures")
 
 
+@pytest.mark.long
 def test_files(written):
     image = pytest.importorskip("PIL.Image")
     names = [*ALL, *(f"{kind}_{name}" for name in ("a", "b_c") for kind in EACH)]

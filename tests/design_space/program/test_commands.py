@@ -103,6 +103,7 @@ def test_train_trains_goes_on_and_exports(tmp_path, capsys):
         assert opened.records() == records
 
 
+@pytest.mark.long
 def test_compare_best_and_report(tmp_path, monkeypatch, capsys):
     invented(monkeypatch)
     path, export = tmp_path / "study.sqlite", tmp_path / "study.jsonl"

@@ -83,6 +83,7 @@ def page(study):
     return Page(report(study, acceptance={"regnetx": 0.014}).read_text())
 
 
+@pytest.mark.long
 def test_nothing_runs_and_nothing_is_fetched(page):
     assert not {"script", "img", "iframe", "object", "i", "b"} & set(page.tags)
     assert page.tags.count("html") == 1
