@@ -808,7 +808,8 @@ def folded_batch_norm(
         variance: Running variance.
         epsilon: Added to the variance.
     """
-    factor = gamma * ops.rsqrt(variance + epsilon)
+    # Not rsqrt, whose last bit depends on which elements are computed together.
+    factor = gamma / ops.sqrt(variance + epsilon)
     return kernel * factor, beta - mean * factor
 
 

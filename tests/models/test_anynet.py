@@ -46,7 +46,7 @@ def test_the_counter_counts_what_keras_counts(block, stem):
 def graph_multiply_adds(model, shape):
     """Multiply-adds and output values of the convolutions in TensorFlow's own graph."""
     graph = (
-        tf.function(lambda x: model(x))
+        tf.function(lambda x: model(x, training=True))  # statistics apart
         .get_concrete_function(tf.TensorSpec((1, *shape)))
         .graph
     )

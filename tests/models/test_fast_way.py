@@ -92,7 +92,7 @@ def test_a_step_of_fit_has_one_kernel_per_layer(kind):
     assert found["FusedBatchNormGradV3"] == len(norms)
     assert found["Transpose"] == 0
     # No other normalisation beside the fused one; the mean of the loss is a Sum.
-    assert found["Rsqrt"] == found["SquaredDifference"] == 0
+    assert found["Sqrt"] == found["SquaredDifference"] == 0
     # The strided native convolutions are padded, nothing else is.
     strided = [b for b in model.layers if isinstance(b, XBlock) and b.strides == 2]
     native = kernels.native_is_right("float32")
@@ -177,8 +177,8 @@ def test_inference_has_one_kernel_per_layer_and_no_training_statistics():
     norms = [v for v in model.trainable_variables if v.path.endswith("conv/kernel")]
     convolutions, functions = expected_convolutions(model)
     assert found["Conv2D"] == convolutions
-    assert found["Rsqrt"] > 0  # where the kernel is scaled instead of the outputs
-    assert found["FusedBatchNormV3"] == len(norms) - found["Rsqrt"] > 0
+    assert found["Sqrt"] > 0  # where the kernel is scaled instead of the outputs
+    assert found["FusedBatchNormV3"] == len(norms) - found["Sqrt"] > 0
     assert found["PartitionedCall"] >= functions
     assert found["AssignVariableOp"] == found["Transpose"] == 0
     for operation in graph.get_operations():  # oneDNN's fusion of the two is a trap

@@ -36,7 +36,8 @@ def test_weights_are_those_of_the_moment_it_was_made():
     before = infer(images).numpy()
     for variable in model.trainable_variables:
         variable.assign(variable + 0.1)
-    np.testing.assert_array_equal(infer(images), before)
+    # On a busy machine threads may add up in another order.
+    np.testing.assert_allclose(infer(images), before, rtol=1e-6)
     again = keras_regnet.inference_function(model)(images).numpy()
     assert np.abs(again - before).max() > 1e-3
 
