@@ -4,8 +4,9 @@ Its parts are imported when they are first asked for: the configuration needs no
 TensorFlow.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from keras_regnet.optional import lazily
 
 if TYPE_CHECKING:  # editors and type checkers do not run `__getattr__`
     from keras_regnet.data.config import AUGMENTATIONS, DataConfig
@@ -42,8 +43,4 @@ __all__ = [
     "load",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazily(__name__, _MODULES)

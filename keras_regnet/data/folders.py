@@ -10,14 +10,13 @@ import tensorflow as tf
 
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.hold_out import held_out as choose
+from keras_regnet.data.layouts import EXTENSIONS, FOLDER_VALIDATION
 from keras_regnet.data.problems import DamagedImageError, look_at
 from keras_regnet.data.remote import is_folder, names_in, why_missing
 from keras_regnet.data.sources import Source
 from keras_regnet.data.splits import FileSplit
 from keras_regnet.files import is_remote
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-_VALIDATION_NAMES = ("val", "validation", "valid", "test")
 _NAMED = 10  # files of other kinds that are named at most
 CHECKED = 50_000  # files, up to which all are decoded once before they are used
 
@@ -57,7 +56,7 @@ def folder(
             f"The image folder is missing{why_missing(root)}. Received: {root}"
         )
     train_root = os.path.join(root, "train")
-    found = [os.path.join(root, name) for name in _VALIDATION_NAMES]
+    found = [os.path.join(root, name) for name in FOLDER_VALIDATION]
     found = [path for path in found if is_folder(path)]
     if not is_folder(train_root):
         train_root = root
@@ -112,7 +111,7 @@ def _check_is_a_class(path: str, root: str) -> None:
 
 def has_own_validation(root: str) -> bool:
     """Whether a folder has one for training, and one to evaluate on."""
-    names = ("train", *_VALIDATION_NAMES)
+    names = ("train", *FOLDER_VALIDATION)
     train, *others = (is_folder(os.path.join(root, name)) for name in names)
     return train and any(others)
 

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from keras_regnet.data import transforms
 from keras_regnet.data.image_files import decode
+from keras_regnet.data.layouts import SMALL
 from keras_regnet.preprocessing import PreprocessingSpec, preprocessing_for
 from keras_regnet.preprocessing.normalization import normalize
 
 KINDS = ("whole", "centre_crop", "specification")
-_SMALL = 96
 _DEFAULT_SIZE = 224
 
 
@@ -171,11 +171,11 @@ class ImageReader:
         if prepare is not None:
             specification = prepare.specification.for_size(height)
         # Networks for small images that normalise by themselves saw whole ones.
-        says = prepare is not None and (prepare.normalize or height > _SMALL)
+        says = prepare is not None and (prepare.normalize or height > SMALL)
         if centre_cropped is None and says:
             kind = "specification"
         elif centre_cropped is None:
-            kind = "centre_crop" if height > _SMALL else "whole"
+            kind = "centre_crop" if height > SMALL else "whole"
         else:
             kind = "centre_crop" if centre_cropped else "whole"
         if height != width:

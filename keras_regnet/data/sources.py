@@ -14,13 +14,12 @@ import tensorflow as tf
 from keras_regnet.data import arrays
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.hold_out import LABELS_READ, RULE, count_held_out, held_out
+from keras_regnet.data.layouts import SMALL
 from keras_regnet.data.problems import reason_for
 from keras_regnet.data.record_counts import Notes
 from keras_regnet.data.splits import ArraySplit, RecordSplit, Split
 from keras_regnet.optional import require
 
-# Images of at most this height and width are small: kept whole, batch by batch.
-SMALL = 96
 _AUTO_CACHE_BYTES = 2**30
 
 

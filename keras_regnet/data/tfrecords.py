@@ -7,7 +7,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from keras_regnet.data.config import DataConfig
 from keras_regnet.data.hold_out import LABELS_READ, RULE, held_out
+from keras_regnet.data.layouts import RECORD_FILE, RECORD_TEXTS, RECORD_VALIDATION
 from keras_regnet.data.picture_sizes import ensure
 from keras_regnet.data.problems import reason_for
 from keras_regnet.data.record_counts import Notes, count_records
@@ -24,9 +24,6 @@ from keras_regnet.data.rows import unconverted
 from keras_regnet.data.sources import Source
 from keras_regnet.data.splits import RecordSplit
 
-_NAME = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.tfrecords?)?")
-_VALIDATION = ("validation", "val", "valid", "test")
-_TEXTS = ("image/class/text", "image/class/synset")
 _AT_ONCE = 16  # files that are read in turn, as many records of each
 _READ_BYTES = 2**20
 _SMALL_BYTES = 2**31  # of files, up to which the labels of all of them are read
@@ -233,18 +230,18 @@ def _files(root: str, training: bool = True) -> dict[str, list[str]]:
     found: dict[str, list[tuple[str, int, int]]] = {}
     for name in names_in(root):
         path = os.path.join(root, name)
-        if (match := _NAME.fullmatch(name)) and not is_folder(path):
+        if (match := RECORD_FILE.fullmatch(name)) and not is_folder(path):
             part, number, total = match[1], int(match[2]), int(match[3])
             found.setdefault(part, []).append((path, number, total))
     files = {}
     if "train" in found:
         files["train"] = _complete(found["train"], root)
-    elif training or not set(found) & set(_VALIDATION):
+    elif training or not set(found) & set(RECORD_VALIDATION):
         raise ValueError(
             f"{root} has no training files. Expected train-00000-of-01024 and so on. "
             f"Received: parts {sorted(found)}"
         )
-    for name in _VALIDATION:
+    for name in RECORD_VALIDATION:
         if name in found:
             files["validation"] = _complete(found[name], root)
             break
@@ -253,8 +250,8 @@ def _files(root: str, training: bool = True) -> dict[str, list[str]]:
 
 def has_own_validation(root: str) -> bool:
     """Whether a folder has files to evaluate on."""
-    found = (_NAME.fullmatch(name) for name in names_in(root))
-    return any(match and match[1] in _VALIDATION for match in found)
+    found = (RECORD_FILE.fullmatch(name) for name in names_in(root))
+    return any(match and match[1] in RECORD_VALIDATION for match in found)
 
 
 def _complete(found: Sequence[tuple[str, int, int]], root: str) -> list[str]:
@@ -288,7 +285,7 @@ def _labels(files: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     if "validation" in files and not small:
         paths = list(files["validation"])
     features = {"image/class/label": tf.io.FixedLenFeature((), tf.int64, -1)}
-    features |= {key: tf.io.FixedLenFeature((), tf.string, "") for key in _TEXTS}
+    features |= {key: tf.io.FixedLenFeature((), tf.string, "") for key in RECORD_TEXTS}
     dataset = tf.data.Dataset.from_tensor_slices(paths)
     dataset = dataset.interleave(
         lambda path: tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES),
@@ -304,7 +301,7 @@ def _labels(files: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         except tf.errors.InvalidArgumentError:
             continue  # told when it is met in an epoch
         found = examples["image/class/label"].numpy()
-        texts = (examples[key].numpy().tolist() for key in _TEXTS)
+        texts = (examples[key].numpy().tolist() for key in RECORD_TEXTS)
         for label, text, synset in zip(found.tolist(), *texts, strict=True):
             labels.add(label)
             if name := text or synset:

@@ -1,6 +1,7 @@
 """Preprocessing with Pillow and numpy: the pixels that the weights were judged on."""
 
 import os
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def resize_and_crop(image: Any, specification: PreprocessingSpec) -> np.ndarray:
     pillow = require("PIL.Image", "weights")
     if isinstance(image, str | os.PathLike):
         with pillow.open(image) as opened:
-            return resize_and_crop(_eight_bits(opened), specification)
+            return resize_and_crop(_eight_bits(opened, image), specification)
     channels = specification.channels
     if isinstance(image, pillow.Image):
         planes = _planes_of_image(image, channels)
@@ -50,6 +51,34 @@ def resize_and_crop(image: Any, specification: PreprocessingSpec) -> np.ndarray:
     }[specification.interpolation]
     cut = [np.asarray(_resize_and_crop(p, specification, kind)) for p in planes]
     return cut[0] if cut[0].ndim == 3 else np.stack(cut, axis=-1)
+
+
+def read_picture(file: str | os.PathLike[str] | bytes, channels: int) -> Any:
+    """An image file with the pixels that `keras_regnet.data.decode` gives it.
+
+    Args:
+        file: The path, or what is in it.
+        channels: 1 or 3.
+
+    Returns:
+        A Pillow image of mode L or RGB.
+
+    Raises:
+        ValueError: Its numbers are none of 0 to 255 or 0 to 65,535.
+        OSError: The file is not there, or is no image.
+        ImportError: Pillow is not installed.
+    """
+    with _opened(file) as opened:
+        image = _eight_bits(opened, file)
+        if image.mode != ("RGB" if channels == 3 else "L"):
+            (image,) = _planes_of_image(image, channels)
+        image.load()
+        return image
+
+
+def _opened(file: Any) -> Any:
+    pillow = require("PIL.Image", "weights")
+    return pillow.open(BytesIO(file) if isinstance(file, bytes) else file)
 
 
 def normalized(pixels: np.ndarray, specification: PreprocessingSpec) -> np.ndarray:
@@ -103,8 +132,8 @@ def _planes_of_image(image: Any, channels: int) -> list[Any]:
     return [image if channels == 3 else image.convert("L")]
 
 
-def _eight_bits(image: Any) -> Any:
-    """An opened file; if it is a PNG of 16 bits in several channels, scaled to 8.
+def _eight_bits(image: Any, file: Any) -> Any:
+    """The image of an opened file; a PNG of 16 bits in several channels scaled to 8.
 
     Pillow reads the upper bytes of those alone. The same data read as if the lower byte
     came first gives the others.
@@ -114,7 +143,7 @@ def _eight_bits(image: Any) -> Any:
     if tile[3] not in lower or (tile[3] == "LA;16B" and image.mode != "RGBA"):
         return image
     pillow = require("PIL.Image", "weights")
-    with pillow.open(image.filename) as again:
+    with _opened(file) as again:
         again.tile = [(*tile[:3], lower[tile[3]])]
         low = np.asarray(again)[..., :3]
     high = np.asarray(image)[..., :3]

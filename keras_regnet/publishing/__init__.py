@@ -4,9 +4,9 @@ Reading back works on every Keras backend. What writes needs TensorFlow, and is
 imported when it is first asked for.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from keras_regnet.optional import lazily
 from keras_regnet.publishing.metadata import Metadata
 from keras_regnet.publishing.reading import (
     find_published,
@@ -48,9 +48,4 @@ __all__ = [
     "read_metadata",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _WRITERS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_WRITERS[name]}")
-    return getattr(module, name)
+__getattr__ = lazily(__name__, _WRITERS)

@@ -3,11 +3,12 @@
 What trains with TensorFlow is imported when it is first asked for.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from keras_regnet.optimizers import SGD
+from keras_regnet.optional import lazily
 
 if TYPE_CHECKING:  # editors and type checkers do not run `__getattr__`
-    from keras_regnet.optimizers import SGD
     from keras_regnet.training.config import TrainingConfig
     from keras_regnet.training.epoch import NonFiniteLossError
     from keras_regnet.training.interruption import TerminatedError
@@ -18,16 +19,15 @@ if TYPE_CHECKING:  # editors and type checkers do not run `__getattr__`
     from keras_regnet.training.training_run import TrainingResult
 
 _MODULES = {
-    "RECIPES": "training.recipes",
-    "SGD": "optimizers",
-    "NonFiniteLossError": "training.epoch",
-    "TerminatedError": "training.interruption",
-    "Trainer": "training.trainer",
-    "TrainingConfig": "training.config",
-    "TrainingResult": "training.training_run",
-    "configure": "training.recipes",
-    "learning_rate_at": "training.schedules",
-    "train_resident": "training.resident",
+    "RECIPES": "recipes",
+    "NonFiniteLossError": "epoch",
+    "TerminatedError": "interruption",
+    "Trainer": "trainer",
+    "TrainingConfig": "config",
+    "TrainingResult": "training_run",
+    "configure": "recipes",
+    "learning_rate_at": "schedules",
+    "train_resident": "resident",
 }
 
 __all__ = [
@@ -43,8 +43,4 @@ __all__ = [
     "train_resident",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"keras_regnet.{_MODULES[name]}"), name)
+__getattr__ = lazily(__name__, _MODULES)

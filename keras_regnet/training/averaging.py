@@ -7,7 +7,7 @@ normalisation, without which averaged weights cannot be judged.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
@@ -57,7 +57,22 @@ def average_rates(
     return rates
 
 
-class Averages:
+class SwappedInPlace:
+    """Averages that can change places with the weights."""
+
+    _swap: Callable[[], None]
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Within the block the model has the averages in place of its weights."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+
+class Averages(SwappedInPlace):
     """Averages of the floating-point variables of a model.
 
     Args:
@@ -100,15 +115,6 @@ class Averages:
             self._strategy.extended.update(
                 average.value, move, args=(variable.value, rate), group=False
             )
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Within the block the model has the averages in place of its weights."""
-        self._swap()
-        try:
-            yield
-        finally:
-            self._swap()
 
     def _exchange(self) -> None:
         def swap(average: tf.Variable, variable: tf.Variable) -> None:

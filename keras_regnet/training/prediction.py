@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_regnet.data.folders import EXTENSIONS
+from keras_regnet.data.layouts import EXTENSIONS
 from keras_regnet.data.remote import is_file, is_folder, read_bytes, why_missing
 from keras_regnet.files import is_remote, keras_home
 from keras_regnet.models import output_activation

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,11 @@ import numpy as np
 from keras_regnet.data import arrays
 from keras_regnet.data.config import DataConfig, locate
 from keras_regnet.data.hold_out import RULE, held_out
+from keras_regnet.data.layouts import SMALL
 from keras_regnet.files import is_remote
 from keras_regnet.optional import require
+from keras_regnet.preprocessing.pictures import read_picture
 from keras_regnet.training.resident_files import (
-    SMALL,
     Encoded,
     image_folder,
     imagenet_records,
@@ -242,12 +242,6 @@ def _resolved(
 # --- From files and bytes to pixels --------------------------------------------------
 
 
-def _open(file: Any) -> Any:
-    """A file, or the bytes of one, as an image of Pillow, not yet decoded."""
-    pillow = require("PIL.Image", "weights")
-    return pillow.open(file if isinstance(file, str) else BytesIO(file))
-
-
 def _middle(size: int, fraction: float) -> Callable[[Any], Any]:
     """Resizes the shorter side to `size / fraction`, and cuts the middle out.
 
@@ -293,13 +287,11 @@ def _decode(
         _SeveralSizesError: With `most`, images are larger, or of several sizes.
         ValueError: None can be decoded.
     """
-    mode = "RGB" if channels == 3 else "L"
 
     def pixels(file: Any) -> np.ndarray:
-        with _open(file) as image:
-            image = image if image.mode == mode else _eight_bits(image).convert(mode)
-            image = image if prepare is None else prepare(image)
-            return np.asarray(image).reshape(*image.size[::-1], channels)
+        image = read_picture(file if isinstance(file, str) else bytes(file), channels)
+        image = image if prepare is None else prepare(image)
+        return np.asarray(image).reshape(*image.size[::-1], channels)
 
     found: np.ndarray | None = None
     for file in part.files:
@@ -339,12 +331,3 @@ def _decode(
         np.asarray(part.labels, np.int32)[rows],
         tuple(part.names[row] for row in rows),
     )
-
-
-def _eight_bits(image: Any) -> Any:
-    """16 bits scaled to 8: Pillow's own conversion makes nearly all of them white."""
-    if not image.mode.startswith("I"):
-        return image
-    pillow = require("PIL.Image", "weights")
-    values = (np.asarray(image).astype(np.uint32) + 128) // 257
-    return pillow.fromarray(values.astype(np.uint8))

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from keras_regnet.data.config import DataConfig
+from keras_regnet.data.layouts import (
+    EXTENSIONS,
+    FOLDER_VALIDATION,
+    RECORD_FILE,
+    RECORD_TEXTS,
+    RECORD_VALIDATION,
+    SMALL,
+)
 
-SMALL = 96
-"""Images of one size of at most this height and width are small: kept whole."""
-
-_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-_VALIDATION = ("validation", "val", "valid", "test")
-_RECORD_FILE = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.tfrecords?)?")
-_TEXTS = ("image/class/text", "image/class/synset")
-_IMAGENET = ("image/encoded", "image/class/label", *_TEXTS)
+_IMAGENET = ("image/encoded", "image/class/label", *RECORD_TEXTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ def image_folder(config: DataConfig, root: str) -> Found:
     top = Path(root)
     if not top.is_dir():
         raise FileNotFoundError(f"The image folder is missing. Received: {root}")
-    judged_root = next((top / n for n in _VALIDATION if (top / n).is_dir()), None)
+    judged_root = next((top / n for n in FOLDER_VALIDATION if (top / n).is_dir()), None)
     train_root = top / "train"
     if not train_root.is_dir():
         train_root, judged_root = top, None
@@ -83,11 +84,11 @@ def _files(top: Path, root: Path, classes: Sequence[str]) -> Encoded:
             os.path.join(inner, file)
             for inner, _, files in os.walk(root / name)
             for file in files
-            if file.lower().endswith(_EXTENSIONS) and file[0] != "."
+            if file.lower().endswith(EXTENSIONS) and file[0] != "."
         )
         if not paths:
             raise ValueError(
-                f"Class {name!r} must have {', '.join(_EXTENSIONS)} files. "
+                f"Class {name!r} must have {', '.join(EXTENSIONS)} files. "
                 f"Received: {root / name}"
             )
         found.files.extend(paths)
@@ -106,7 +107,7 @@ def imagenet_records(config: DataConfig, root: str) -> Found:
     found: dict[str, dict[int, Path]] = {}
     totals: dict[str, set[int]] = {}
     for path in sorted(Path(root).iterdir()):
-        if match := _RECORD_FILE.fullmatch(path.name):
+        if match := RECORD_FILE.fullmatch(path.name):
             found.setdefault(match[1], {})[int(match[2])] = path
             totals.setdefault(match[1], set()).add(int(match[3]))
     for part, files in found.items():
@@ -129,7 +130,7 @@ def imagenet_records(config: DataConfig, root: str) -> Found:
                 name = f"{path.name}:{number}"
                 encoded = _only(example, "image/encoded", name)
                 label = int(_only(example, "image/class/label", name))
-                for key in _TEXTS:
+                for key in RECORD_TEXTS:
                     if text := bytes(*example.get(key, ())[:1]).decode(
                         errors="replace"
                     ):
@@ -140,7 +141,7 @@ def imagenet_records(config: DataConfig, root: str) -> Found:
                 read.names.append(name)
         return read
 
-    judged_part = next((name for name in _VALIDATION if name in found), None)
+    judged_part = next((name for name in RECORD_VALIDATION if name in found), None)
     train = read("train")
     judged = read(judged_part) if judged_part and not config.hold_out else None
     labels = [*train.labels, *(judged.labels if judged else ())]

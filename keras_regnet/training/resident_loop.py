@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_regnet.training.averaging import float_variables
+from keras_regnet.training.averaging import SwappedInPlace, float_variables
 from keras_regnet.training.config import TrainingConfig
 from keras_regnet.training.losses import default_loss
 from keras_regnet.training.optimizers import make_optimizer
@@ -349,7 +349,7 @@ class ResidentTally:
         self._skipped_before = state["skipped"]
 
 
-class ResidentAverages:
+class ResidentAverages(SwappedInPlace):
     """Moving averages of a model's floating-point variables, as `averaging.Averages`.
 
     Args:
@@ -365,15 +365,6 @@ class ResidentAverages:
             keras.Variable(v.numpy(), dtype=v.dtype, trainable=False, name="average")
             for v in self._averaged
         ]
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Within the block the model has the averages in place of its weights."""
-        self._swap()
-        try:
-            yield
-        finally:
-            self._swap()
 
     def _swap(self) -> None:
         for average, variable in zip(self.variables, self._averaged, strict=True):

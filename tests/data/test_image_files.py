@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_regnet.data import DataConfig, ImageReader, decode, load
 from keras_regnet.data.orientation import orientation
 from keras_regnet.preprocessing import PreprocessingSpec, preprocessing_for
+from keras_regnet.preprocessing.pictures import read_picture
 
 pillow = pytest.importorskip("PIL.Image")
 
@@ -111,6 +112,9 @@ def test_decoding_and_pillow_agree(file):
     np.testing.assert_array_equal(prepare(path), found)
     np.testing.assert_array_equal(prepare(str(path)), found)
     np.testing.assert_array_equal(prepare.layer()(found), found)
+    for read in (path, path.read_bytes()):  # as data on an accelerator are read
+        np.testing.assert_array_equal(read_picture(read, 3), found)
+        np.testing.assert_array_equal(read_picture(read, 1), grey)
     one = preprocessing_for(spec.for_channels(1), normalize=False)
     np.testing.assert_array_equal(one(path)[..., 0], grey)
 
